@@ -1,0 +1,87 @@
+/** The frozen configuration as the rest of the program sees it, whatever files, flags and variables it came from. */
+
+export const providers = [
+  "anthropic",
+  "openai",
+  "openai-compatible",
+  "vllm",
+  "localai",
+  "ollama",
+  "llama-cpp",
+  "aichat",
+  "claude-cli",
+] as const;
+export type Provider = (typeof providers)[number];
+
+export interface Limits {
+  readonly rpm?: number;
+  readonly tpm?: number;
+  readonly inputTpm?: number;
+  readonly outputTpm?: number;
+}
+
+export interface TierConfig {
+  readonly name: string;
+  readonly provider: Provider;
+  /** One URL per endpoint; empty for providers that need none (llama-cpp, the CLIs). */
+  readonly baseUrls: readonly string[];
+  readonly apiKeyEnv?: string;
+  readonly location: "local" | "cloud";
+  readonly concurrency: number | "auto";
+  readonly maxConcurrency?: number;
+  readonly limits?: Limits | "auto";
+  /** Bound on a whole call, headers and body. Default 600,000 ms. */
+  readonly requestTimeoutMs: number;
+  /** How long a row waits for a tier that is down before it moves to its next model. Default 300,000 ms. */
+  readonly fallbackAfterMs: number;
+  readonly dailyBudgetUsd?: number;
+}
+
+export interface Price {
+  readonly inputPerMTok: number;
+  readonly outputPerMTok: number;
+  readonly cachedInputPerMTok?: number;
+  readonly source?: string;
+  readonly date?: string;
+}
+
+export interface ModelConfig {
+  readonly alias: string;
+  readonly tier: string;
+  /** The provider's id, or "auto": the server's only or first model. */
+  readonly model: string;
+  /** Default 2048; used when a row gives none. */
+  readonly maxOutputTokens: number;
+  readonly contextTokens?: number;
+  /** Request options used when a row gives none. */
+  readonly defaults: {
+    readonly temperature?: number;
+    readonly topP?: number;
+    readonly stop?: readonly string[];
+    readonly seed?: number;
+  };
+  readonly limits?: Limits;
+  readonly price?: Price;
+}
+
+export interface TaskConfig {
+  readonly name: string;
+  readonly primary: string;
+  readonly fallback: readonly string[];
+  readonly private: boolean;
+  readonly prefer: "listed" | "cheapest" | "fastest";
+  readonly why?: string;
+}
+
+export interface Config {
+  readonly fleet: string;
+  readonly defaultTask: string;
+  readonly tiers: Readonly<Record<string, TierConfig>>;
+  readonly models: Readonly<Record<string, ModelConfig>>;
+  readonly tasks: Readonly<Record<string, TaskConfig>>;
+  readonly policy: { readonly trustedHosts: readonly string[]; readonly detect: readonly string[] };
+  /** Where it was read from, for messages: a path, or "packaged". */
+  readonly source: string;
+  /** The API key of a tier, or undefined; a function, so that no key is ever printed with the config. */
+  readonly keyOf: (tierName: string) => string | undefined;
+}

@@ -1,0 +1,38 @@
+/** Why a row failed; part of the output format. */
+export const errorCodes = [
+  "invalid_row",
+  "rejected",
+  "content_filtered",
+  "context_overflow",
+  "invalid_answer",
+  "attempts_exhausted",
+  "worker_crashed",
+  "policy_refused",
+  "no_consensus",
+  "budget_exhausted",
+  "deadline_passed",
+  "cancelled",
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** The one recorded end of a row, exactly as a flat output line holds it. */
+export interface ResultLine {
+  readonly id: string;
+  /** Position of the row in the input, from 0. */
+  readonly index: number;
+  readonly task: string | null;
+  readonly status: "answered" | "failed";
+  readonly text: string | null;
+  readonly json?: unknown;
+  readonly model: string | null;
+  readonly tier: string | null;
+  readonly finish_reason: string | null;
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number; readonly cached_tokens: number };
+  readonly cost_usd: number;
+  readonly latency_ms: number;
+  readonly attempts: number;
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** The provider's whole answer; only for rows that came as OpenAI batch lines, and not part of flat output. */
+  readonly openai_body?: Readonly<Record<string, unknown>>;
+}

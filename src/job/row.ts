@@ -1,0 +1,31 @@
+/** One message of a conversation; `content` is text, or OpenAI's list of parts (text and image_url). */
+export interface Message {
+  readonly role: "system" | "user" | "assistant" | "tool" | "developer";
+  readonly content: string | readonly Record<string, unknown>[];
+}
+
+/** What is asked of a model, in no provider's dialect. */
+export interface PromptRequest {
+  readonly messages: readonly Message[];
+  readonly maxOutputTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly stop?: readonly string[];
+  readonly seed?: number;
+  /** The body of an OpenAI batch line as it was given: adapters that speak this dialect send it whole. */
+  readonly openaiBody?: Readonly<Record<string, unknown>>;
+}
+
+/** A line of an input that passed validation. */
+export interface PromptRow {
+  readonly id: string;
+  readonly task?: string;
+  /** An alias of the registry, or `TIER/ID`. */
+  readonly model?: string;
+  readonly private: boolean;
+  readonly request: PromptRequest;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** How a line was written, which is how its result is written unless `--format` says otherwise. */
+export type LineFormat = "flat" | "openai";

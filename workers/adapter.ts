@@ -1,0 +1,56 @@
+import type { ModelConfig, Provider } from "../src/config/config.ts";
+import type { Outcome } from "../src/job/outcome.ts";
+import type { PromptRequest } from "../src/job/row.ts";
+
+/** What an adapter needs to know of one endpoint of one tier. */
+export interface EndpointOptions {
+  readonly tier: string;
+  /** Empty string for providers that need none. */
+  readonly baseUrl: string;
+  readonly apiKey?: string;
+  readonly location: "local" | "cloud";
+  /** Hosts that count as local although their addresses are public. */
+  readonly trustedHosts: readonly string[];
+  /** Connections worth keeping open. */
+  readonly concurrency: number;
+}
+
+/** One call for one row. */
+export interface BackendCall {
+  /** The provider's model id; never "auto". */
+  readonly model: string;
+  readonly request: PromptRequest;
+  /** Of the row, else of the model. */
+  readonly maxOutputTokens: number;
+  readonly contextTokens?: number;
+  readonly defaults: ModelConfig["defaults"];
+  /** A private row: refused at the socket unless the address is local. */
+  readonly private: boolean;
+  /** Aborted by a stop, a cancel or a deadline. */
+  readonly signal: AbortSignal;
+  /** Bound on the whole call, headers and body. */
+  readonly timeoutMs: number;
+}
+
+/** What a probe found: usable now, or the reason why not as the Outcome a call would have had. */
+export type Probe =
+  | { readonly usable: true; readonly models: readonly string[] }
+  | { readonly usable: false; readonly outcome: Exclude<Outcome, { kind: "answered" }> };
+
+/** A connection to one endpoint. No method rejects: every end is an Outcome. */
+export interface Endpoint {
+  call(call: BackendCall): Promise<Outcome>;
+  /** A cheap question that costs no tokens: is the server there, ready, and which models has it (its own order). */
+  probe(signal: AbortSignal): Promise<Probe>;
+  close(): Promise<void>;
+}
+
+/** The code that speaks one provider's protocol. */
+export interface Adapter {
+  readonly provider: Provider;
+  /** Calls in flight per endpoint when `concurrency` is "auto" (until capacity is found by itself). */
+  readonly defaultConcurrency: number;
+  /** True when it needs a base URL. */
+  readonly needsBaseUrl: boolean;
+  connect(options: EndpointOptions): Endpoint;
+}
