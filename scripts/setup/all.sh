@@ -1,0 +1,20 @@
+# What quickstart and test need, in this order. Sourced by both with their own arguments; sets `root`.
+# --yes (or CI=true): never ask; use sudo only if it asks for no password.
+
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+case "${CI:-}" in "" | 0 | false) assume_yes=no ;; *) assume_yes=yes ;; esac
+for piece in common node redis model engine dist; do source "$root/scripts/setup/$piece.sh"; done
+
+set_up() {
+  lock_setup
+  ensure_dependencies
+  ensure_redis
+  ensure_model
+  ensure_engine
+  ensure_dist
+  clean_up
+  PATH="$(dirname "$node"):$PATH"
+  [ ! -x "$tools/bin/redis-server" ] || PATH="$tools/bin:$PATH"
+  export PATH
+}
