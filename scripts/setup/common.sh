@@ -69,12 +69,14 @@ clean_up() {
   locked=""
 }
 
-# logged COMMAND…: runs it without its chatter; shows the end of it when it fails.
+# logged COMMAND…: runs it without its chatter and, when it fails, shows the lines that say why (at most `log_lines`).
 logged() {
   make_workspace
   local status=0
   "$@" >"$workspace/log" 2>&1 </dev/null || status=$?
-  [ "$status" -eq 0 ] || tail -n "${log_lines:-15}" "$workspace/log" | sed 's/^/    /' >&2
+  [ "$status" -ne 0 ] || return 0
+  { grep -i -E 'error|cannot|unable|denied|not found' "$workspace/log" || cat "$workspace/log"; } |
+    head -n "${log_lines:-12}" | sed 's/^/    /' >&2 || true
   return "$status"
 }
 
