@@ -1,0 +1,73 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
+
+/*
+ * The one reader of environment variables (with its neighbours in this folder). Each function takes the variables as
+ * its last argument so that tests need not change the process; an empty variable counts as not set.
+ */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One variable, or undefined when it is unset or empty. */
+export function readVariable(name: string, environment: Environment = process.env): string | undefined {
+  return environment[name] || undefined;
+}
+
+/** The user's home folder: `HOME`, else what the system says. */
+export function homeFolder(environment: Environment = process.env): string {
+  return readVariable("HOME", environment) ?? homedir();
+}
+
+/** Where runs of one user share their Redis, quotas and budgets: the flag, else the variables, else one per user. */
+export function dataFolder(flag?: string, environment: Environment = process.env): string {
+  const chosen = flag ?? readVariable("PROMPTFLEET_DATA_DIR", environment);
+  if (chosen) return resolve(chosen);
+  // The XDG specification says that a relative path is to be ignored.
+  const state = readVariable("XDG_STATE_HOME", environment);
+  const base = state && isAbsolute(state) ? state : join(homeFolder(environment), ".local", "state");
+  return join(base, "promptfleet");
+}
+
+/** The Redis to use instead of the embedded one: the flag, else `REDIS_URL`. It may hold a password: do not print it. */
+export function redisUrl(flag?: string, environment: Environment = process.env): string | undefined {
+  return flag ?? readVariable("REDIS_URL", environment);
+}
+
+/** The config that `PROMPTFLEET_CONFIG` names. */
+export function configPathVariable(environment: Environment = process.env): string | undefined {
+  return readVariable("PROMPTFLEET_CONFIG", environment);
+}
+
+/** The fleet that `PROMPTFLEET_FLEET` names. */
+export function fleetVariable(environment: Environment = process.env): string | undefined {
+  return readVariable("PROMPTFLEET_FLEET", environment);
+}
+
+/** What the surroundings say about how to draw: no colours, no terminal tricks, a CI machine. */
+export function terminalHints(environment: Environment = process.env): {
+  noColor: boolean;
+  isDumb: boolean;
+  isCi: boolean;
+} {
+  const ci = readVariable("CI", environment);
+  return {
+    noColor: readVariable("NO_COLOR", environment) !== undefined,
+    isDumb: readVariable("TERM", environment) === "dumb",
+    isCi: ci !== undefined && ci !== "false" && ci !== "0",
+  };
+}
+
+/** The first program of this name on `PATH` that may be run, as an absolute path. */
+export function findExecutable(name: string, environment: Environment = process.env): string | undefined {
+  const folders = (environment.PATH ?? "").split(delimiter).filter(isAbsolute);
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
