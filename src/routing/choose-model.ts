@@ -1,0 +1,167 @@
+import { findModel } from "../config/ad-hoc.ts";
+import type { Config, ModelConfig, TaskConfig } from "../config/config.ts";
+import { suggestName } from "../config/nearest.ts";
+import { UserError } from "../job/errors.ts";
+import { mayHold } from "./privacy-gate.ts";
+import type { TierUsability } from "./usable-tier.ts";
+
+/** What of a row decides its route. */
+export interface RoutedRow {
+  readonly task?: string;
+  /** An alias, `TIER/ID`, a provider's model id of the registry, or `task:NAME`. */
+  readonly model?: string;
+  readonly private: boolean;
+}
+
+/** `--task` and `--model` for rows that name none; `--force-model` for all rows. */
+export interface RouteDefaults {
+  readonly task?: string | undefined;
+  readonly model?: string | undefined;
+  readonly forceModel?: string | undefined;
+}
+
+export interface SkippedModel {
+  readonly alias: string;
+  readonly reason: string;
+}
+
+export interface PlannedRoute {
+  readonly ok: true;
+  /** Null for a row that names a model and no task. */
+  readonly task: string | null;
+  /** The row's own mark, or its task's. */
+  readonly private: boolean;
+  /** Names for `findModel`, in the order in which they may be used; at least one. */
+  readonly candidates: readonly string[];
+  readonly skipped: readonly SkippedModel[];
+}
+
+/**
+ * `invalid`: the row names what does not exist. `policy`: it is private and no model of its route may hold it. `no-route`:
+ * models of its route exist, but none can be used with the adapters and keys there are.
+ */
+export interface FailedRoute {
+  readonly ok: false;
+  readonly kind: "invalid" | "no-route" | "policy";
+  readonly task: string | null;
+  readonly message: string;
+  readonly skipped: readonly SkippedModel[];
+}
+export type RoutePlan = PlannedRoute | FailedRoute;
+
+const taskPrefix = "task:";
+
+/** Chooses the models that a row may use. Pure. */
+export function planRoute(
+  row: RoutedRow,
+  config: Config,
+  usable: (tierName: string) => TierUsability,
+  defaults: RouteDefaults,
+): RoutePlan {
+  const named = defaults.forceModel ?? row.model ?? defaults.model;
+  const namesTask = named?.startsWith(taskPrefix) === true;
+  const modelName = namesTask ? undefined : named;
+  const taskName = namesTask ? named?.slice(taskPrefix.length) : (row.task ?? defaults.task);
+
+  for (const name of [taskName, row.task]) {
+    if (name !== undefined && !Object.hasOwn(config.tasks, name))
+      return invalid("task", name, Object.keys(config.tasks));
+  }
+  // A row without a task is of the default task where privacy is concerned, even when it names its model.
+  const task = config.tasks[taskName ?? config.defaultTask];
+  const ownTask = row.task === undefined ? undefined : config.tasks[row.task];
+  const isPrivate = row.private || task?.private === true || ownTask?.private === true;
+  const label = modelName === undefined ? (task?.name ?? null) : (taskName ?? null);
+
+  const models = modelName === undefined ? modelsOfTask(task, config) : [findModel(config, modelName)];
+  const candidates: string[] = [];
+  const skipped: SkippedModel[] = [];
+  let allowed = 0;
+  for (const model of models) {
+    if (!model) return unknownModel(modelName ?? "", config, label);
+    const tier = config.tiers[model.tier];
+    const held = tier ? mayHold(tier, model.model, isPrivate) : `there is no tier ${model.tier}`;
+    if (held !== true) {
+      skipped.push({ alias: model.alias, reason: held });
+      continue;
+    }
+    allowed++;
+    const usability = usable(model.tier);
+    if (usability.usable) candidates.push(model.alias);
+    else skipped.push({ alias: model.alias, reason: usability.reason });
+  }
+  if (candidates.length > 0) return { ok: true, task: label, private: isPrivate, candidates, skipped };
+  const reasons = skipped.map(({ alias, reason }) => `${alias}: ${reason}`).join("; ");
+  return allowed === 0
+    ? {
+        ok: false,
+        kind: "policy",
+        task: label,
+        message: `no model of its route may hold a private row (${reasons})`,
+        skipped,
+      }
+    : { ok: false, kind: "no-route", task: label, message: `no model of its route can be used (${reasons})`, skipped };
+}
+
+function modelsOfTask(task: TaskConfig | undefined, config: Config): (ModelConfig | undefined)[] {
+  if (!task) return [];
+  const listed = [task.primary, ...task.fallback].map((alias) => config.models[alias]);
+  if (task.prefer !== "cheapest") return listed;
+  return listed.toSorted((left, right) => pricePerMTok(left, config) - pricePerMTok(right, config));
+}
+
+/** Input plus output; without a price a local model costs nothing, and a cloud model may cost anything. */
+function pricePerMTok(model: ModelConfig | undefined, config: Config): number {
+  if (model?.price) return model.price.inputPerMTok + model.price.outputPerMTok;
+  return model && config.tiers[model.tier]?.location === "local" ? 0 : Number.MAX_VALUE;
+}
+
+function invalid(what: string, name: string, names: readonly string[], task: string | null = null): FailedRoute {
+  const message = `unknown ${what} "${name.slice(0, 100)}": ${suggestName(name.slice(0, 100), names)}`;
+  return { ok: false, kind: "invalid", task, message, skipped: [] };
+}
+
+function unknownModel(name: string, config: Config, task: string | null): FailedRoute {
+  const slash = name.indexOf("/");
+  if (slash > 0) return invalid("tier", name.slice(0, slash), Object.keys(config.tiers), task);
+  return invalid("model", name, Object.keys(config.models), task);
+}
+
+/** Plans kept; more distinct combinations of task, model and privacy than this push out the oldest. */
+const keptPlans = 4096;
+
+/**
+ * `planRoute` for many rows: each combination of task, model and privacy is planned once, with the usability that tiers
+ * had then. The plans are shared: do not change them.
+ * @throws UserError when the defaults name a task or model that does not exist.
+ */
+export function createRouter(
+  config: Config,
+  usable: (tierName: string) => TierUsability,
+  defaults: RouteDefaults = {},
+): (row: RoutedRow) => RoutePlan {
+  checkDefaults(config, defaults);
+  const plans = new Map<string, RoutePlan>();
+  return (row) => {
+    const task = row.task === undefined ? "" : `=${row.task}`;
+    const model = row.model === undefined ? "" : `=${row.model}`;
+    const key = `${row.private ? "private" : ""}\n${task}\n${model}`;
+    const known = plans.get(key);
+    if (known) return known;
+    const plan = planRoute(row, config, usable, defaults);
+    if (plans.size >= keptPlans) plans.delete(plans.keys().next().value!);
+    plans.set(key, plan);
+    return plan;
+  };
+}
+
+function checkDefaults(config: Config, defaults: RouteDefaults): void {
+  const flags: [string, RoutedRow][] = [];
+  if (defaults.task !== undefined) flags.push(["--task", { task: defaults.task, private: false }]);
+  if (defaults.model !== undefined) flags.push(["--model", { model: defaults.model, private: false }]);
+  if (defaults.forceModel !== undefined) flags.push(["--force-model", { model: defaults.forceModel, private: false }]);
+  for (const [flag, row] of flags) {
+    const plan = planRoute(row, config, () => ({ usable: true }), {});
+    if (!plan.ok && plan.kind === "invalid") throw new UserError(`${flag}: ${plan.message} (config: ${config.source})`);
+  }
+}
