@@ -5,10 +5,11 @@ import { suggestName } from "./nearest.ts";
 import { providerFacts } from "./providers.ts";
 import { type ConfigFile, isServerUrl, serverUrlText, type TierFile } from "./schema.ts";
 
-/** `--model` and `--base-url` as given. */
+/** `--model`, `--force-model` and `--base-url` as given. */
 export interface ModelFlags {
   /** An alias, `TIER/ID`, or a provider's model id; with `baseUrl` the id alone, "auto" when left out. */
   readonly model?: string | undefined;
+  readonly forceModel?: string | undefined;
   readonly baseUrl?: string | undefined;
 }
 
@@ -22,15 +23,19 @@ function tierNameOf(baseUrl: string): string {
     .replace(/^-+/, "");
 }
 
-/** The model that rows without one are to use because of these flags: a name that `findModel` understands. */
-export function modelOfFlags(flags: ModelFlags): string | undefined {
-  if (flags.baseUrl === undefined) return flags.model;
-  if (!isServerUrl(flags.baseUrl)) {
+/**
+ * The models that these flags mean, by names that `findModel` understands: what the router takes as its defaults. With
+ * a base URL they are models of the tier that it makes.
+ */
+export function modelsOfFlags(flags: ModelFlags): { model: string | undefined; forceModel: string | undefined } {
+  const { baseUrl, model, forceModel } = flags;
+  if (baseUrl === undefined) return { model, forceModel };
+  if (!isServerUrl(baseUrl)) {
     throw new UserError(`--base-url must be ${serverUrlText}; for example --base-url http://127.0.0.1:8000/v1`);
   }
-  const tier = tierNameOf(flags.baseUrl);
-  const model = flags.model ?? "auto";
-  return model.startsWith(`${tier}/`) ? model : `${tier}/${model}`;
+  const tier = tierNameOf(baseUrl);
+  const onTier = (id: string) => (id.startsWith(`${tier}/`) ? id : `${tier}/${id}`);
+  return { model: onTier(model ?? forceModel ?? "auto"), forceModel: forceModel && onTier(forceModel) };
 }
 
 /** Splits `TIER/ID` at its first slash; an id may hold more of them. */
@@ -43,42 +48,47 @@ function isProvider(name: string): name is Provider {
   return (providers as readonly string[]).includes(name);
 }
 
-/** The file with the tier and the model added that the flags name and it does not have. */
+/** The file with the tiers and models added that the flags name and it does not have. */
 export function withModelFlags(file: ConfigFile, flags: ModelFlags): ConfigFile {
-  const name = modelOfFlags(flags);
+  const { model, forceModel } = modelsOfFlags(flags);
+  let extended = file;
+  if (model !== undefined) extended = withModel(extended, "--model", model, flags.baseUrl);
+  if (forceModel !== undefined) extended = withModel(extended, "--force-model", forceModel, flags.baseUrl);
+  return extended;
+}
+
+function withModel(file: ConfigFile, flag: string, name: string, baseUrl: string | undefined): ConfigFile {
   const models = file.models ?? {};
-  if (name === undefined || Object.hasOwn(models, name)) return file;
+  const entries = Object.values(models);
   const parts = splitName(name);
-  const tiers = { ...file.tiers };
-  if (flags.baseUrl !== undefined && parts) {
-    tiers[parts.tier] = { provider: "openai-compatible", baseUrl: flags.baseUrl };
-  } else if (Object.values(models).some(({ model }) => model === name && model !== "auto")) {
-    return file;
-  } else if (!parts) {
-    const known = [...Object.keys(models), ...Object.values(models).flatMap(({ model }) => model ?? [])];
+  if (Object.hasOwn(models, name) || name.startsWith("task:")) return file;
+  if (baseUrl === undefined && name !== "auto" && entries.some(({ model }) => model === name)) return file;
+  if (!parts) {
+    const known = [...Object.keys(models), ...entries.flatMap(({ model }) => model ?? [])];
+    const suggestion = suggestName(name, known);
     throw new UserError(
-      `--model must be an alias or a model id of the config, or TIER/ID; found "${name}": ${suggestName(name, known)}`,
+      `${flag} expects an alias or a model id of the config, or TIER/ID; found "${name}": ${suggestion}`,
     );
-  } else if (!Object.hasOwn(tiers, parts.tier)) {
-    tiers[parts.tier] = newTier(parts.tier, name, Object.keys(tiers));
   }
-  if (!parts) return file;
-  const registered = Object.values(models).some(({ tier, model }) => tier === parts.tier && model === parts.id);
-  if (registered) return { ...file, tiers };
+  const tiers = { ...file.tiers };
+  if (baseUrl !== undefined) tiers[parts.tier] = { provider: "openai-compatible", baseUrl };
+  else if (!Object.hasOwn(tiers, parts.tier))
+    tiers[parts.tier] = newTier(flag, parts.tier, parts.id, Object.keys(tiers));
+  const isRegistered = entries.some(({ tier, model }) => tier === parts.tier && model === parts.id);
+  if (isRegistered) return { ...file, tiers };
   return { ...file, tiers, models: { ...models, [name]: { tier: parts.tier, model: parts.id } } };
 }
 
-function newTier(tierName: string, model: string, tierNames: readonly string[]): TierFile {
+function newTier(flag: string, tierName: string, id: string, tierNames: readonly string[]): TierFile {
   if (!isProvider(tierName)) {
     const suggestion = suggestName(tierName, [...new Set([...tierNames, ...providers])]);
-    throw new UserError(
-      `--model ${model}: expected a tier or a provider before the slash, found "${tierName}": ${suggestion}`,
-    );
+    throw new UserError(`${flag} ${tierName}/${id}: expected a tier or a provider before the slash; ${suggestion}`);
   }
   const { defaultBaseUrl, noUrl } = providerFacts[tierName];
   if (!defaultBaseUrl && !noUrl) {
-    const id = model.slice(tierName.length + 1);
-    throw new UserError(`--model ${model}: nothing says where the server is; write --base-url URL --model ${id}`);
+    throw new UserError(
+      `${flag} ${tierName}/${id}: nothing says where the server is; write --base-url URL ${flag} ${id}`,
+    );
   }
   return { provider: tierName };
 }

@@ -127,6 +127,9 @@ function unknownModel(name: string, config: Config, task: string | null): Failed
   return invalid("model", name, Object.keys(config.models), task);
 }
 
+/** Plans a row; the same plan for the same kind of row. */
+export type Router = (row: RoutedRow) => RoutePlan;
+
 /** Plans kept; more distinct combinations of task, model and privacy than this push out the oldest. */
 const keptPlans = 4096;
 
@@ -139,7 +142,7 @@ export function createRouter(
   config: Config,
   usable: (tierName: string) => TierUsability,
   defaults: RouteDefaults = {},
-): (row: RoutedRow) => RoutePlan {
+): Router {
   checkDefaults(config, defaults);
   const plans = new Map<string, RoutePlan>();
   return (row) => {
