@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** How a SIMULATED backend ends a request that is not simply answered. */
+export type SimulatedFault =
+  /** Any status, headers and body. */
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+    }
+  /** The connection is reset before a byte of the answer. */
+  | { readonly kind: "reset" }
+  /** Headers and half a body, then the connection is reset. */
+  | { readonly kind: "reset-in-body" }
+  /** Nothing is ever answered. */
+  | { readonly kind: "stall" }
+  /** Headers are sent, the body never comes. */
+  | { readonly kind: "stall-after-headers" }
+  /** A captive portal: HTML with status 200. */
+  | { readonly kind: "html" };
+
+export interface SimulatedRequest {
+  /** The first `#key` in the last message, or "". */
+  readonly key: string;
+  /** How often this key has been asked, this time included. */
+  readonly ask: number;
+  /** Number of this request, from 1. */
+  readonly request: number;
+  readonly body: Record<string, unknown>;
+  readonly headers: IncomingMessage["headers"];
+}
+
+export interface SimulatedBehaviour {
+  /** Median service time. Default 0: answered in the same turn. */
+  readonly latencyMs?: number;
+  /** Spread of the lognormal service time. Default 0: always the median. */
+  readonly sigma?: number;
+  /** Requests beyond these wait in the server, first come first served. Default unbounded. */
+  readonly slots?: number;
+  /** The text of an answer. Default `answer to KEY`. */
+  readonly answer?: (request: SimulatedRequest) => string;
+  /** A fault instead of an answer, or undefined; a constant fault goes for every request. */
+  readonly fault?: SimulatedFault | ((request: SimulatedRequest) => SimulatedFault | undefined) | undefined;
+  /** Models that `/v1/models` lists. Default `["simulated-model"]`. */
+  readonly models?: readonly string[];
+}
+
+export function sendJson(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
+export function misbehave(fault: SimulatedFault, response: ServerResponse): void {
+  switch (fault.kind) {
+    case "status":
+      response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
+      response.end(
+        fault.body ?? JSON.stringify({ error: { message: `simulated ${fault.status}`, type: "simulated" } }),
+      );
+      return;
+    case "html":
+      response.writeHead(200, { "content-type": "text/html" });
+      response.end("<html><body>Please log in</body></html>");
+      return;
+    case "reset":
+      response.socket?.resetAndDestroy();
+      return;
+    case "reset-in-body":
+      response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+      response.write('{"choices":[', () => response.socket?.resetAndDestroy());
+      return;
+    case "stall":
+      return;
+    case "stall-after-headers":
+      response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+      response.flushHeaders();
+      return;
+  }
+}
+
+/** The first word that starts with `#` in the last message. */
+export function keyOf(body: Record<string, unknown>): string {
+  const messages = body.messages as readonly { content?: unknown }[] | undefined;
+  const content = messages?.at(-1)?.content;
+  const text = typeof content === "string" ? content : JSON.stringify(content ?? "");
+  return /#(\S+)/.exec(text)?.[1] ?? "";
+}
+
+export const defaultAnswer = ({ key }: SimulatedRequest): string => `answer to ${key}`;
+
+export function completionOf({ request, body }: SimulatedRequest, text: string): string {
+  return JSON.stringify({
+    id: `chatcmpl-${request}`,
+    object: "chat.completion",
+    created: 1_700_000_000,
+    model: body.model,
+    choices: [{ index: 0, message: { role: "assistant", content: text }, logprobs: null, finish_reason: "stop" }],
+    usage: { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 },
+  });
+}
+
+export function modelList(models: readonly string[]): string {
+  return JSON.stringify({ object: "list", data: models.map((id) => ({ id, object: "model", owned_by: "simulated" })) });
+}
+
+/** Mulberry32: small, and the same on every machine. */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
