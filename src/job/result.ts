@@ -36,3 +36,29 @@ export interface ResultLine {
   /** The provider's whole answer; only for rows that came as OpenAI batch lines, and not part of flat output. */
   readonly openai_body?: Readonly<Record<string, unknown>>;
 }
+
+/** The result of a row for which no call is made, or none that counts. */
+export function failedWithoutCall(
+  index: number,
+  id: string,
+  task: string | null,
+  { code, message }: { readonly code: ErrorCode; readonly message: string },
+  metadata?: Readonly<Record<string, unknown>>,
+): ResultLine {
+  return {
+    id,
+    index,
+    task,
+    status: "failed",
+    text: null,
+    model: null,
+    tier: null,
+    finish_reason: null,
+    usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0 },
+    cost_usd: 0,
+    latency_ms: 0,
+    attempts: 0,
+    error: { code, message },
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { messageOf, UserError } from "./job/errors.ts";
+
+/** The program: parses, loads a command's file when it is called for, and is the only place that sets an exit code. */
+function program(setExitCode: (code: number) => void): Command {
+  const version = JSON.parse(readFileSync(new URL(packageJson(), import.meta.url), "utf8")).version as string;
+  const cli = new Command("promptfleet")
+    .description("A batch fleet for LLM prompts: a pile of prompts in, a pile of answers out, each exactly once.")
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  cli
+    .command("run")
+    .description("Answers every row of INPUT and writes OUTPUT in input order; running it again resumes.")
+    .argument("<input>", ".jsonl, .jsonl.gz, .csv, a folder or glob (one row a file), or - for stdin")
+    .requiredOption("-o, --output <file>", "where the answers go: .jsonl, .jsonl.gz, .csv, or - for stdout")
+    .option("--config <file>", "models.json to use (else PROMPTFLEET_CONFIG, ./promptfleet.json, the packaged one)")
+    .option("--replace-config", "announce a changed definition of a tier to the fleet", false)
+    .option("--fleet <name>", "fleet to join on a shared Redis")
+    .option("--task <name>", "task of rows that name neither task nor model")
+    .option("--model <alias>", "model of rows that name none: an alias, or TIER/ID such as ollama/qwen3:8b")
+    .option("--force-model <alias>", "model of all rows, whatever they name")
+    .option("--base-url <url>", "an OpenAI-compatible server that needs no config; with --model ID")
+    .option("--prompt <template>", "makes the prompt from columns: 'Summarise: {{text}}'")
+    .option("--prompt-file <file>", "the same from a file")
+    .option("--system <text>", "system prompt of rows that have none")
+    .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
+    .option(
+      "--deadline <duration>",
+      "end what is not answered this long after the first start: 90s, 30m, 2h",
+      durationMs,
+    )
+    .option("--wait", "wait for tiers that have no key or adapter here instead of refusing", false)
+    .option("--retry-failed", "ask the rows again that failed", false)
+    .option("--fresh", "start over, whatever is there", false)
+    .option("--strict", "fail a row whose options its model cannot take, instead of leaving them out", false)
+    .option("--format <format>", "flat or openai; default: as the input", oneOf("flat", "openai"))
+    .option("--redis <url>", "a Redis to share with others (else REDIS_URL, else an embedded one)")
+    .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)")
+    .option("--no-pools", "feed and collect only; other processes do the asking")
+    .option("--json", "progress and summary as JSON lines on stdout", false)
+    .action(async (input: string, options) => {
+      const { run } = await import("./cli/run.ts");
+      setExitCode(await run(input, options));
+    });
+
+  cli
+    .command("work")
+    .description("Pools only: joins a fleet on a shared Redis and works its tiers until it is stopped.")
+    .option("--tiers <names>", "tiers to work, by commas; default: all that have an adapter and a key here", commaList)
+    .option("--config <file>", "models.json to use")
+    .option("--replace-config", "announce a changed definition of a tier to the fleet", false)
+    .option("--fleet <name>", "fleet to join")
+    .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
+    .option("--redis <url>", "the fleet's Redis (else REDIS_URL)")
+    .option("--data-dir <dir>", "join the embedded Redis of this data directory instead")
+    .action(async (options) => {
+      const { work } = await import("./cli/work.ts");
+      setExitCode(await work(options));
+    });
+
+  return cli;
+}
+
+/** package.json lies one folder up from src/, two up from dist/src/. */
+function packageJson(): string {
+  return import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json";
+}
+
+function collectConcurrency(text: string, soFar: Record<string, number>): Record<string, number> {
+  const [, tier, calls] = /^([^=]+)=(\d+)$/.exec(text) ?? [];
+  if (tier === undefined) throw new InvalidArgumentError("expected TIER=N, for example ollama=2");
+  return { ...soFar, [tier]: Number(calls) };
+}
+
+function durationMs(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit ?? ""];
+  if (unitMs === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
+  return Number(amount) * unitMs;
+}
+
+function oneOf(...allowed: string[]) {
+  return (text: string): string => {
+    if (!allowed.includes(text)) throw new InvalidArgumentError(`expected ${allowed.join(" or ")}`);
+    return text;
+  };
+}
+
+const commaList = (text: string): string[] => text.split(",").filter((part) => part !== "");
+
+async function main(): Promise<void> {
+  let exitCode = 0;
+  try {
+    await program((code) => {
+      exitCode = code;
+    }).parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its message; help and version are no errors.
+      exitCode = error.exitCode === 0 ? 0 : 1;
+    } else {
+      process.stderr.write(`promptfleet: ${error instanceof UserError ? error.message : unexpected(error)}\n`);
+      exitCode = 1;
+    }
+  }
+  process.exitCode = exitCode;
+  // Whatever still holds the event loop (a hung socket) must not hold the user.
+  setTimeout(() => process.exit(exitCode), 2_000).unref();
+}
+
+function unexpected(error: unknown): string {
+  const detail = error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error);
+  return `this is an error in promptfleet itself, please report it: ${detail}`;
+}
+
+await main();

@@ -1,0 +1,178 @@
+import { terminalHints } from "../config/environment.ts";
+import type { FileRun, RunSnapshot, RunSummary } from "../run-file.ts";
+
+export interface Display {
+  /** A line of its own, above what is redrawn. */
+  note(line: string): void;
+  end(summary: RunSummary, warnings: readonly string[]): void;
+  stop(): void;
+}
+
+const redrawEveryMs = 250;
+const plainLineEveryMs = 5_000;
+/** The rate is measured over about this long. */
+const rateWindowMs = 10_000;
+
+/** Shows a run: redrawn lines on a terminal, a plain line every few seconds elsewhere, JSON lines with `--json`. */
+export function startDisplay(
+  run: Pick<FileRun, "snapshot">,
+  { json, stream }: { readonly json: boolean; readonly stream: NodeJS.WriteStream },
+): Display {
+  const hints = terminalHints();
+  const onTerminal = stream.isTTY === true && !hints.isDumb && !json;
+  const rate = createRate();
+  const startedMs = Date.now();
+  let drawnLines = 0;
+  let stopped = false;
+
+  function erase(): void {
+    if (drawnLines > 0) stream.write(`\x1b[${drawnLines}A\x1b[J`);
+    drawnLines = 0;
+  }
+
+  function draw(): void {
+    if (stopped) return;
+    const snapshot = run.snapshot();
+    rate.add(snapshot.progress.answered + snapshot.progress.failed);
+    if (onTerminal) {
+      const width = Math.max(20, (stream.columns ?? 80) - 1);
+      const lines = terminalLines(snapshot, rate.perSecond(), Date.now() - startedMs).map((line) => cut(line, width));
+      erase();
+      stream.write(`${lines.join("\n")}\n`);
+      drawnLines = lines.length;
+    } else if (json) {
+      process.stdout.write(`${JSON.stringify(jsonProgress(snapshot, rate.perSecond()))}\n`);
+    } else {
+      const waits = snapshot.tiers.flatMap(({ tier, reason }) =>
+        reason === undefined ? [] : [`${tier} waits: ${reason}`],
+      );
+      if (snapshot.reason !== undefined) waits.push(`waits: ${snapshot.reason}`);
+      stream.write(`${[summaryLine(snapshot, rate.perSecond()), ...waits].join(" · ")}\n`);
+    }
+  }
+
+  const timer = setInterval(draw, onTerminal ? redrawEveryMs : plainLineEveryMs);
+  return {
+    note(line) {
+      erase();
+      stream.write(`${line}\n`);
+    },
+    end(summary, warnings) {
+      stopped = true;
+      clearInterval(timer);
+      erase();
+      for (const warning of warnings) stream.write(`${warning}\n`);
+      if (!json)
+        stream.write(
+          endLines(summary, run.snapshot())
+            .map((line) => `${line}\n`)
+            .join(""),
+        );
+    },
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+function terminalLines(snapshot: RunSnapshot, perSecond: number, elapsedMs: number): string[] {
+  const { progress, rowsSeen, sawAllRows } = snapshot;
+  const done = progress.answered + progress.failed;
+  const share = sawAllRows && rowsSeen > 0 ? done / rowsSeen : undefined;
+  const lines = [`${bar(share)} ${summaryLine(snapshot, perSecond)} · ${duration(elapsedMs)}`];
+  for (const { tier, running, waiting, reason } of snapshot.tiers) {
+    lines.push(
+      `  ${tier.padEnd(12)} ${running} running · ${waiting} waiting${reason === undefined ? "" : ` · waits: ${reason}`}`,
+    );
+  }
+  if (snapshot.reason !== undefined) lines.push(`  waits: ${snapshot.reason}`);
+  const lastFailure = progress.lastFailures.at(-1);
+  if (lastFailure !== undefined) lines.push(`  last failure: ${lastFailure}`);
+  return lines;
+}
+
+function summaryLine({ progress, rowsSeen, sawAllRows }: RunSnapshot, perSecond: number): string {
+  const done = progress.answered + progress.failed;
+  const left = rowsSeen - done;
+  const parts = [
+    `${count(done)}/${sawAllRows ? "" : "≥"}${count(rowsSeen)} rows`,
+    ...(progress.failed > 0 ? [`${count(progress.failed)} failed`] : []),
+    `${perSecond < 10 ? perSecond.toFixed(1) : count(Math.round(perSecond))} rows/s`,
+    `${count(progress.inputTokens + progress.outputTokens)} tokens`,
+    usd(progress.costUsd),
+  ];
+  if (sawAllRows && left > 0 && perSecond > 0) parts.push(`${duration((left / perSecond) * 1_000)} left`);
+  return parts.join(" · ");
+}
+
+function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
+  const tokens = progress.inputTokens + progress.outputTokens;
+  const lines = [
+    `${summary.state === "finished" ? "finished" : "stopped, resumable with the same command"}: ${count(summary.answered)} answered, ${count(summary.failed)} failed of ${count(summary.rows)} rows in ${duration(summary.wall_s * 1_000)} · ${count(tokens)} tokens · ${usd(summary.cost_usd)}`,
+  ];
+  for (const [model, counts] of progress.byModel) {
+    lines.push(
+      `  ${model}: ${count(counts.answered)} answered, ${count(counts.failed)} failed, ${count(counts.inputTokens + counts.outputTokens)} tokens, ${usd(counts.costUsd)}`,
+    );
+  }
+  for (const [code, times] of progress.failures) lines.push(`  ${code}: ${count(times)}`);
+  if (summary.failed > 0) lines.push(...progress.lastFailures.map((failure) => `    ${failure}`));
+  if (summary.asked_again > 0)
+    lines.push(`  asked again because a process died in the middle of a call: ${count(summary.asked_again)}`);
+  if (summary.state === "finished" && summary.output !== "-") lines.push(`  answers: ${summary.output}`);
+  return lines;
+}
+
+function jsonProgress({ progress, rowsSeen, sawAllRows, tiers, reason }: RunSnapshot, perSecond: number) {
+  return {
+    progress: {
+      answered: progress.answered,
+      failed: progress.failed,
+      rows_seen: rowsSeen,
+      saw_all_rows: sawAllRows,
+      rows_per_s: Math.round(perSecond * 10) / 10,
+      cost_usd: progress.costUsd,
+      tiers,
+      ...(reason === undefined ? {} : { waits: reason }),
+    },
+  };
+}
+
+function createRate(): { add(done: number): void; perSecond(): number } {
+  const samples: { atMs: number; done: number }[] = [];
+  return {
+    add(done) {
+      const nowMs = Date.now();
+      samples.push({ atMs: nowMs, done });
+      while (samples.length > 2 && samples[0]!.atMs < nowMs - rateWindowMs) samples.shift();
+    },
+    perSecond() {
+      const first = samples[0];
+      const last = samples.at(-1);
+      if (first === undefined || last === undefined || last.atMs === first.atMs) return 0;
+      return ((last.done - first.done) * 1_000) / (last.atMs - first.atMs);
+    },
+  };
+}
+
+function bar(share: number | undefined): string {
+  const width = 20;
+  const full = share === undefined ? 0 : Math.round(share * width);
+  return `[${"█".repeat(full)}${"·".repeat(width - full)}]${share === undefined ? "" : ` ${Math.floor(share * 100)}%`}`;
+}
+
+const count = (number: number): string => number.toLocaleString("en-US");
+const usd = (amount: number): string =>
+  `$${amount === 0 || amount >= 0.01 ? amount.toFixed(2) : amount.toPrecision(2)}`;
+
+function duration(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
+}
+
+function cut(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+}

@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { dataFolder } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import { settleFinishedOutput } from "../finished-output.ts";
+import { openInput } from "../intake/open-input.ts";
+import { UserError } from "../job/errors.ts";
+import type { LineFormat } from "../job/row.ts";
+import { joinRedis } from "../join-redis.ts";
+import { prepareLines } from "../prepare-lines.ts";
+import { takeLock } from "../queue/lock-file.ts";
+import { checkOutputTarget } from "../results/output-target.ts";
+import { lockPath } from "../results/run-state.ts";
+import { startFileRun } from "../run-file.ts";
+import { startDisplay } from "./display.ts";
+
+export interface RunFlags {
+  readonly output: string;
+  readonly config?: string;
+  readonly replaceConfig: boolean;
+  readonly fleet?: string;
+  readonly task?: string;
+  readonly model?: string;
+  readonly forceModel?: string;
+  readonly baseUrl?: string;
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly system?: string;
+  readonly concurrency: Readonly<Record<string, number>>;
+  readonly deadline?: number;
+  readonly wait: boolean;
+  readonly retryFailed: boolean;
+  readonly fresh: boolean;
+  readonly strict: boolean;
+  readonly format?: LineFormat;
+  readonly redis?: string;
+  readonly dataDir?: string;
+  readonly pools: boolean;
+  readonly json: boolean;
+}
+
+/** `promptfleet run`. Returns the exit code of DESIGN.md 4.2. */
+export async function run(source: string, flags: RunFlags): Promise<number> {
+  if (flags.fresh && flags.retryFailed)
+    throw new UserError("expected --fresh or --retry-failed, found both; --fresh asks every row again");
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const config = await loadConfig({
+    configPath: flags.config,
+    fleet: flags.fleet,
+    model: flags.model,
+    forceModel: flags.forceModel,
+    baseUrl: flags.baseUrl,
+    concurrency: flags.concurrency,
+  });
+  const dataDirectory = dataFolder(flags.dataDir);
+  const output = flags.output === "-" ? "-" : resolve(flags.output);
+  await checkOutputTarget(output);
+  const workPath = output === "-" ? stdoutWorkPath(dataDirectory, source) : output;
+
+  const lock = takeLock(lockPath(workPath));
+  if (!lock.held) {
+    throw new UserError(
+      `another run (process ${lock.holder.pid} on ${lock.holder.host}) is writing ${flags.output}; wait for it, end it, or choose another output`,
+    );
+  }
+  try {
+    const input = await openInput(source, { spoolDirectory: `${workPath}.part.input`, stdin: process.stdin });
+    const done = await settleFinishedOutput({
+      input,
+      output,
+      workPath,
+      fresh: flags.fresh,
+      retryFailed: flags.retryFailed,
+    });
+    if (done !== undefined) {
+      say(
+        `${flags.output} is whole already: ${done.answered} answered, ${done.failed} failed (--fresh asks all again, --retry-failed the failed)`,
+      );
+      if (flags.json) process.stdout.write(`${JSON.stringify({ batch: null, state: "finished", ...done, output })}\n`);
+      return done.failed > 0 ? 2 : 0;
+    }
+    const lines = await prepareLines(config, input, flags);
+    const joined = await joinRedis({ url: flags.redis, dataDirectory });
+    if (joined.notice !== undefined) say(joined.notice);
+    try {
+      const startedRun = await startFileRun({
+        config,
+        redis: joined.address,
+        alone: joined.alone,
+        input,
+        lines,
+        output,
+        workPath,
+        format: flags.format,
+        optionsHash: hashOf({ config, flags: hashedFlags(flags) }),
+        deadlineMs: flags.deadline,
+        fresh: flags.fresh,
+        retryFailed: flags.retryFailed,
+        withPools: flags.pools,
+        replaceConfig: flags.replaceConfig,
+        onNotice: say,
+      });
+      const display = startDisplay(startedRun, { json: flags.json, stream: process.stderr });
+      const removeHandlers = onStopSignals(
+        () => {
+          display.note(
+            "stopping: finishing what is in flight; press Ctrl-C again to stop at once (both can be resumed)",
+          );
+          startedRun.stopGently();
+        },
+        () => startedRun.stopNow(),
+      );
+      try {
+        const summary = await startedRun.finished;
+        display.end(summary, lines.warnings());
+        if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+        if (summary.state === "interrupted") return 130;
+        return summary.failed > 0 ? 2 : 0;
+      } finally {
+        display.stop();
+        removeHandlers();
+      }
+    } finally {
+      await joined.leave();
+      await input.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** Segments of a run to stdout have no OUTPUT to lie beside. */
+function stdoutWorkPath(dataDirectory: string, source: string): string {
+  const directory = join(dataDirectory, "stdout");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return join(directory, `${hashOf(resolve(source)).slice(0, 16)}.jsonl`);
+}
+
+/** The options that decide what is asked, and so whether a resumed run goes on with the same questions. */
+function hashedFlags({ task, model, forceModel, baseUrl, prompt, promptFile, system, strict }: RunFlags) {
+  return { task, model, forceModel, baseUrl, prompt, promptFile, system, strict };
+}
+
+const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
+
+function onStopSignals(first: () => void, second: () => void): () => void {
+  let count = 0;
+  const onSignal = () => {
+    count++;
+    if (count === 1) first();
+    else second();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  };
+}

@@ -1,0 +1,171 @@
+import { randomBytes } from "node:crypto";
+import { adapters } from "../workers/index.ts";
+import { findModel } from "./config/ad-hoc.ts";
+import type { Config, ModelConfig, TierConfig } from "./config/config.ts";
+import type { JobLabels, RowAction, RowPayload } from "./job/batch.ts";
+import { UserError } from "./job/errors.ts";
+import type { ExecuteContext } from "./pool/execute-job.ts";
+import { createGate } from "./pool/gate.ts";
+import { createMembership, shareOf } from "./pool/membership.ts";
+import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
+import { openTierPool } from "./pool/tier-pool.ts";
+import { createBatchClaims } from "./queue/claim-batch.ts";
+import { connectBlockingRedis, connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
+import { fleetNames } from "./queue/names.ts";
+import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
+import { openTierQueues } from "./queue/tier-queues.ts";
+import { createRecorder } from "./results/record-once.ts";
+
+export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
+
+export interface JoinOptions {
+  readonly config: Config;
+  readonly redis: RedisAddress;
+  /** This Redis has no other living user: what is in flight there was a dead process'. Default false. */
+  readonly alone?: boolean;
+  readonly replaceConfig?: boolean;
+}
+
+/** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
+export async function joinFleet({ config, redis: address, alone = false, replaceConfig = false }: JoinOptions) {
+  const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
+  const names = fleetNames(config.fleet);
+  const redis = connectRedis(address, "fleet");
+  const troubles = new Map<string, string>();
+  const noteTrouble = (where: string) => (reason: string | undefined) => {
+    if (reason === undefined) troubles.delete(where);
+    else troubles.set(where, reason);
+  };
+
+  let incarnation = await readIncarnation(redis);
+  let lastIncarnation = incarnation;
+  const incarnationListeners = new Set<(incarnation: string) => void>();
+  redis.on("ready", async () => {
+    const found = await readIncarnation(redis).catch(() => undefined);
+    troubles.delete("connection");
+    if (found === undefined) return;
+    incarnation = found;
+    if (found === lastIncarnation) return;
+    lastIncarnation = found;
+    await membership.beat().catch(() => {});
+    for (const listener of incarnationListeners) listener(found);
+  });
+  redis.on("close", () => {
+    // Until the server has said who it is, no gate passes: it may come back without what it knew.
+    incarnation = "";
+    troubles.set("connection", "Redis is not reachable");
+  });
+
+  const queues = openTierQueues(redis, names);
+  const claims = createBatchClaims(redis, names);
+  const placeRows = createPlaceRows(redis, names, queues);
+  const record = createRecorder(redis, names, noteTrouble("record"));
+  const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
+  const pools = new Map<string, RunningPool>();
+  const membership = createMembership(redis, names, processId, () => [...pools.keys()], divideSlots);
+  if (alone) await membership.buryOthers();
+  await membership.beat();
+
+  function divideSlots(): void {
+    for (const [tier, running] of pools) {
+      running.setShare(shareOf(processId, membership.membersOf(tier), running.pool.fullConcurrency));
+    }
+  }
+
+  const modelTables = new Map<string, { readonly models: Record<string, ModelConfig>; readonly readAtMs: number }>();
+  async function modelOf(batchId: string, alias: string): Promise<ModelConfig> {
+    let table = modelTables.get(batchId);
+    if (table === undefined || table.readAtMs < Date.now() - 5_000) {
+      const json = await redis.hget(names.batch(batchId).batch, "models");
+      table = { models: JSON.parse(json ?? "{}"), readAtMs: Date.now() };
+      modelTables.set(batchId, table);
+      if (modelTables.size > 100) modelTables.delete(modelTables.keys().next().value!);
+    }
+    // A batch that has ended has no table any more; the gate will say so before the model is used.
+    const model = table.models[alias] ?? findModel(config, alias);
+    return model ?? { alias, tier: "", model: alias, maxOutputTokens: 2_048, defaults: {} };
+  }
+
+  let callNumber = 0;
+  const context: ExecuteContext = {
+    processId,
+    gate,
+    settle: (job: JobLabels, call: string, action: RowAction) =>
+      record(job.batch, { row: job.row, generation: job.generation, call, action }),
+    modelOf,
+    async placeHop(job: JobLabels, hop: number, position: number, payload: RowPayload) {
+      const alias = payload.route[position]!;
+      const model = await modelOf(job.batch, alias);
+      await placeHop(queues, model.tier, { ...job, hop, model: alias });
+    },
+    nextCallNumber: () => ++callNumber,
+    async isUsable(batchId, alias) {
+      const model = await modelOf(batchId, alias);
+      const pool = pools.get(model.tier)?.pool;
+      return pool !== undefined && pool.blockedFor(model.model) === undefined;
+    },
+  };
+
+  const foreignJob: ForeignJob = async () => {
+    throw new Error("jobs that carry their own prompt are not supported yet");
+  };
+
+  async function announceTier(tier: TierConfig): Promise<void> {
+    const { provider, baseUrls, location } = tier;
+    const definition = JSON.stringify({ provider, baseUrls, location });
+    const known = await redis.hget(names.tierDefinitions, tier.name);
+    const others = membership.membersOf(tier.name).filter((member) => member !== processId);
+    if (known !== null && known !== definition && others.length > 0 && !replaceConfig) {
+      throw new UserError(
+        `tier ${tier.name} is worked by another process of fleet ${config.fleet} as ${known}, here it is ${definition}; use the same definition, another --fleet or --data-dir, or --replace-config to announce a change`,
+      );
+    }
+    await redis.hset(names.tierDefinitions, tier.name, definition);
+  }
+
+  return {
+    config,
+    processId,
+    names,
+    redis,
+    queues,
+    claims,
+    placeRows,
+    record,
+    incarnation: () => incarnation,
+    onIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.add(listener),
+    offIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.delete(listener),
+    connectBlocking: (purpose: string) => connectBlockingRedis(address, purpose),
+    /** Why Redis holds things up, if it does. */
+    redisTrouble: () => [...troubles.values()][0],
+    /** Calls that this process may have in flight at a tier, when it works it. */
+    concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.fullConcurrency,
+    pools: (): readonly RunningPool[] => [...pools.values()],
+    /** Starts this process' pool of a tier; does nothing when it runs. */
+    async startPool(tierName: string): Promise<void> {
+      const tier = config.tiers[tierName];
+      const adapter =
+        tier && (adapters as Partial<Record<string, (typeof adapters)[keyof typeof adapters]>>)[tier.provider];
+      if (tier === undefined || adapter === undefined || pools.has(tierName)) return;
+      await announceTier(tier);
+      const pool = openTierPool({
+        tier,
+        adapter,
+        apiKey: config.keyOf(tierName),
+        trustedHosts: config.policy.trustedHosts,
+        onChange: () => pools.get(tierName)?.applyCapacity(),
+      });
+      pools.set(tierName, runPool(pool, queues.of(tierName), redis, context, foreignJob));
+      await membership.beat();
+    },
+    /** Finishes what is in flight here (`gracefully`), or hands it back, and leaves the fleet. */
+    async leave(gracefully: boolean): Promise<void> {
+      await Promise.all([...pools.values()].map((running) => (gracefully ? running.drain() : running.stopNow())));
+    },
+    async close(): Promise<void> {
+      await membership.leave();
+      await queues.close();
+      redis.disconnect();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { PromptRequest } from "./row.ts";
+
+/**
+ * States of a batch and the moves between them. `open`: rows are fed and asked. `stopping`: cancelled or past its
+ * deadline; nothing more is asked and the owner records the end of every row that has none. `ended`: every row has its
+ * result on disk.
+ */
+export type BatchState = "open" | "stopping" | "ended";
+
+const legalMoves: Readonly<Record<BatchState, readonly BatchState[]>> = {
+  open: ["stopping", "ended"],
+  stopping: ["ended"],
+  ended: [],
+};
+
+/** The next state, or an error for a move that the table does not have. */
+export function moveBatch(from: BatchState, to: BatchState): BatchState {
+  if (!legalMoves[from].includes(to)) throw new Error(`a batch cannot move from ${from} to ${to}`);
+  return to;
+}
+
+/** What BullMQ holds of a row: labels only, so that no prompt is in a queue, an event or a trace. */
+export interface JobLabels {
+  readonly batch: string;
+  readonly row: number;
+  readonly generation: number;
+  readonly hop: number;
+  readonly task: string | null;
+  readonly model: string;
+}
+
+/** What is put on record of a row when a call of it, or all that is asked of it, has ended. */
+export type RowAction =
+  /** Its one result, as the JSON of a ResultLine. */
+  | { readonly kind: "record"; readonly line: string }
+  /** The call ended without a result; `countsAttempt` when by the row's own fault. */
+  | { readonly kind: "release"; readonly countsAttempt: boolean }
+  /** The row goes to another model of its route, unless it is no longer at this hop. */
+  | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number };
+
+/** What lies beside the job in Redis while the row is in the window. */
+export interface RowPayload {
+  readonly id: string;
+  readonly task: string | null;
+  readonly private: boolean;
+  /** Model aliases in the order in which the row may use them. */
+  readonly route: readonly string[];
+  readonly request: PromptRequest;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,35 @@
+import { findExecutable, readVariable, redisUrl } from "./config/environment.ts";
+import { checkRedis, type RedisAddress } from "./queue/connection.ts";
+import { joinEmbeddedRedis } from "./queue/embedded-redis.ts";
+import { chooseRedisBinary } from "./queue/redis-binary.ts";
+
+export interface JoinedRedis {
+  readonly address: RedisAddress;
+  /** No other living process uses it. */
+  readonly alone: boolean;
+  readonly notice?: string;
+  leave(): Promise<void>;
+}
+
+/**
+ * The Redis of the flag or of REDIS_URL, else the embedded one of the data directory.
+ * @throws UserError when it cannot carry a fleet, or no redis-server is to be found.
+ */
+export async function joinRedis(where: {
+  readonly url: string | undefined;
+  readonly dataDirectory: string;
+}): Promise<JoinedRedis> {
+  const url = redisUrl(where.url);
+  if (url !== undefined) {
+    await checkRedis({ url });
+    return { address: { url }, alone: false, leave: async () => {} };
+  }
+  const candidates = [
+    readVariable("PROMPTFLEET_REDIS_SERVER"),
+    findExecutable("redis-server"),
+    findExecutable("valkey-server"),
+  ].filter((path) => path !== undefined);
+  const embedded = await joinEmbeddedRedis(where.dataDirectory, chooseRedisBinary(candidates));
+  await checkRedis(embedded.address);
+  return { ...embedded, alone: embedded.joinedAlone };
+}

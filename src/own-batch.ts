@@ -1,0 +1,296 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ModelConfig } from "./config/config.ts";
+import type { Fleet } from "./fleet.ts";
+import type { BatchState } from "./job/batch.ts";
+import { messageOf } from "./job/errors.ts";
+import { createIdSet } from "./job/id-set.ts";
+import { type ErrorCode, failedWithoutCall, type ResultLine } from "./job/result.ts";
+import { createRowTable, type RowTable } from "./job/row-table.ts";
+import { createFeeder, type Feeder, type FeedLine, type PreparedLine } from "./queue/feed.ts";
+import { findLostRows } from "./queue/find-lost.ts";
+import { OwnershipLost } from "./queue/place-rows.ts";
+import { redisScript } from "./queue/redis-script.ts";
+import type { FedRow } from "./queue/window.ts";
+import { createCollector } from "./results/collect.ts";
+import { createProgress, type Progress } from "./results/progress.ts";
+import { createSegment, findSegments, type Recorded, readSegment, segmentPath } from "./results/segments.ts";
+
+/** A line of the input that can be asked. */
+export interface PreparedRow {
+  readonly id: string;
+  readonly task: string | null;
+  readonly route: readonly string[];
+  readonly tiers: readonly string[];
+  /** JSON of its RowPayload. */
+  readonly payload: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** What intake and routing make of a line; `line` is what the row's failure says of it. */
+export type LineReading =
+  | { readonly ok: true; readonly row: PreparedRow }
+  | {
+      readonly ok: false;
+      readonly id: string;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly task?: string;
+      readonly metadata?: Readonly<Record<string, unknown>>;
+    };
+
+export interface OwnBatchOptions {
+  readonly fleet: Fleet;
+  readonly batchId: string;
+  readonly generation: number;
+  readonly outputPath: string;
+  /** Failed results in segments below this epoch do not count: those rows are asked again. */
+  readonly retryFailedBelowEpoch: number;
+  readonly models: Readonly<Record<string, ModelConfig>>;
+  readonly lines: () => AsyncIterable<readonly FeedLine[]>;
+  readonly readLineAt: (offset: number) => Buffer;
+  readonly readLine: (line: FeedLine) => LineReading;
+  readonly possibleTiers: number;
+  readonly concurrencyOf: (tier: string) => number;
+  /** A row for this tier is about to be fed for the first time. */
+  readonly onTier: (tier: string) => Promise<void>;
+}
+
+export interface OwnedBatch {
+  readonly progress: Progress;
+  readonly table: RowTable;
+  readonly feeder: Feeder;
+  /** Paths of all segments, in the order of the table's numbers. */
+  readonly segmentPaths: readonly string[];
+  /** Resolves when every row has its result on disk, or after `stop()`. Rejects when the batch cannot go on. */
+  readonly finished: Promise<"whole" | "stopped">;
+  state(): BatchState;
+  /** Why the owner itself waits: the disk, a rebuild. */
+  waitReason(): string | undefined;
+  /** Ends every row that has no result yet with this failure. */
+  endRemaining(code: ErrorCode, message: string): Promise<void>;
+  /** Feeds nothing more. */
+  stopFeeding(): void;
+  /** Collects what is recorded and ends, resumable. To be called when the pools have drained. */
+  stop(): Promise<void>;
+}
+
+const sweepEveryMs = 5_000;
+const lostAfterMs = 15_000;
+const mostPerSweep = 1_000;
+
+/**
+ * The owner of a batch: claims it, learns from its segments what is done, feeds the rest, collects the results, and
+ * rebuilds Redis from the files when that comes back as somebody else.
+ */
+export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
+  const { fleet, batchId, generation, outputPath } = options;
+  const keys = fleet.names.batch(batchId);
+  const table = createRowTable();
+  const progress = createProgress();
+  const ids = createIdSet();
+  const duplicates = new Set<number>();
+
+  const earlier = findSegments(outputPath);
+  for (const [number, segment] of earlier.entries()) {
+    for await (const { row, line, offset } of readSegment(segment.path)) {
+      if (table.stateOf(row) === "stored") continue;
+      const result = JSON.parse(line) as ResultLine;
+      if (result.status === "failed" && segment.epoch < options.retryFailedBelowEpoch) continue;
+      table.store(row, number, offset);
+      progress.add(result);
+      if (result.error?.code !== "invalid_row") ids.add(result.id);
+    }
+  }
+
+  async function claim() {
+    return fleet.claims.claim({
+      batchId,
+      processId: fleet.processId,
+      lowestEpoch: (earlier.at(-1)?.epoch ?? 0) + 1,
+      generation,
+      incarnation: fleet.incarnation(),
+      models: options.models,
+      storedBitmap: table.storedBitmap(),
+    });
+  }
+  const claimed = await claim();
+  let epoch = claimed.epoch;
+  const segment = await createSegment(segmentPath(outputPath, epoch));
+  const segmentPaths = [...earlier.map((one) => one.path), segment.path];
+  const ownSegment = segmentPaths.length - 1;
+
+  let state: BatchState = "open";
+  let ending: { readonly code: ErrorCode; readonly message: string } | undefined;
+  let waitReason: string | undefined;
+  let stopping = false;
+  const knownTiers = new Set<string>();
+
+  function prepare(line: FeedLine, isFirstLook: boolean): PreparedLine {
+    const reading = options.readLine(line);
+    if (!reading.ok) return failedLine(line.index, reading.id, reading.task ?? null, reading, reading.metadata);
+    const { row } = reading;
+    if (isFirstLook && !ids.add(row.id)) duplicates.add(line.index);
+    if (duplicates.has(line.index)) {
+      const message = `the id ${JSON.stringify(row.id)} was used by an earlier row; every id must be used once`;
+      return failedLine(line.index, row.id, row.task, { code: "invalid_row", message }, row.metadata);
+    }
+    if (ending !== undefined) return failedLine(line.index, row.id, row.task, ending, row.metadata);
+    return {
+      kind: "row",
+      row: { row: line.index, task: row.task, route: row.route, tiers: row.tiers, payload: row.payload },
+    };
+  }
+
+  const feeder: Feeder = createFeeder({
+    lines: options.lines,
+    readLineAt: options.readLineAt,
+    table,
+    prepare,
+    placedBefore: claimed.placedBefore,
+    possibleTiers: options.possibleTiers,
+    concurrencyOf: options.concurrencyOf,
+    async place(rows) {
+      for (const row of rows) {
+        const tier = row.tiers[0]!;
+        if (knownTiers.has(tier)) continue;
+        knownTiers.add(tier);
+        for (const one of row.tiers) await options.onTier(one);
+      }
+      await fleet.placeRows({ batchId, generation, epoch }, rows);
+    },
+    fail(row, line) {
+      fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
+    },
+    onScanned: endWhenWhole,
+  });
+
+  const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
+  const blocking = fleet.connectBlocking("collector");
+  const collector = createCollector({
+    blocking,
+    stream: keys.results,
+    store,
+    async trim(firstToKeep) {
+      const trimmed = await trimScript([keys.batch, keys.results], [epoch, firstToKeep]);
+      if (trimmed !== 1 && fleet.incarnation() !== "") await checkOwnership();
+    },
+  });
+
+  async function checkOwnership(): Promise<void> {
+    const [owner, current] = await fleet.redis.hmget(keys.batch, "owner", "epoch");
+    if (owner !== null && owner !== fleet.processId && Number(current) > epoch) {
+      throw new OwnershipLost(`batch ${batchId} was taken over by ${owner}`);
+    }
+  }
+
+  async function store(group: readonly Recorded[]): Promise<void> {
+    const fresh = new Map<number, string>();
+    for (const { row, line } of group) if (table.stateOf(row) !== "stored") fresh.set(row, line);
+    const recorded = [...fresh].map(([row, line]) => ({ row, line }));
+    if (recorded.length === 0) return;
+    const offsets = await appendWhenThereIsRoom(recorded);
+    recorded.forEach(({ row, line }, at) => {
+      table.store(row, ownSegment, offsets[at]!);
+      progress.add(JSON.parse(line) as ResultLine);
+      feeder.stored(row);
+    });
+    endWhenWhole();
+  }
+
+  async function appendWhenThereIsRoom(recorded: readonly Recorded[]): Promise<number[]> {
+    for (;;) {
+      try {
+        const offsets = await segment.append(recorded);
+        waitReason = undefined;
+        return offsets;
+      } catch (error) {
+        waitReason = `cannot write ${segment.path}: ${messageOf(error)}; make room, the run goes on by itself`;
+        if (stopping) throw error;
+        await sleep(1_000);
+      }
+    }
+  }
+
+  /** Redis came back as somebody else: what it must know is set again from the files before any gate passes. */
+  async function rebuild(): Promise<void> {
+    waitReason = "Redis came back; its state is being rebuilt from the files";
+    const again = await claim();
+    epoch = again.epoch;
+    if (state !== "open") await fleet.redis.hset(keys.batch, "state", state);
+    collector.rewind();
+    feeder.feedAgain([...feeder.windows.fedRows().keys()]);
+    waitReason = undefined;
+  }
+  const onIncarnation = () => void rebuild().catch(fail);
+  fleet.onIncarnation(onIncarnation);
+
+  async function sweep(): Promise<void> {
+    const nowMs = Date.now();
+    const suspects = new Map<number, readonly string[]>();
+    for (const [row, fed] of feeder.windows.fedRows() as ReadonlyMap<number, FedRow>) {
+      if (fed.tiers.length > 0 && nowMs - fed.fedAtMs > lostAfterMs) suspects.set(row, fed.tiers);
+      if (suspects.size >= mostPerSweep) break;
+    }
+    const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, { batchId, generation, epoch }, suspects);
+    feeder.feedAgain(lost.filter((row) => table.stateOf(row) === "fed"));
+  }
+  const sweeper = setInterval(() => void sweep().catch(() => {}), sweepEveryMs);
+
+  let fail: (error: unknown) => void;
+  let end: (how: "whole" | "stopped") => void;
+  const ended = new Promise<"whole" | "stopped">((resolve, reject) => {
+    end = resolve;
+    fail = reject;
+  });
+  function endWhenWhole(): void {
+    if (feeder.scannedAll && table.storedCount === table.length) end("whole");
+  }
+
+  const feeding = feeder.run();
+  const collecting = collector.run();
+  feeding.catch((error) => fail(error));
+  collecting.catch((error) => fail(error));
+
+  async function close(): Promise<void> {
+    stopping = true;
+    clearInterval(sweeper);
+    fleet.offIncarnation(onIncarnation);
+    feeder.stop();
+    collector.finish();
+    await Promise.allSettled([feeding, collecting]);
+    blocking.disconnect();
+    await segment.close();
+  }
+
+  return {
+    progress,
+    table,
+    feeder,
+    segmentPaths,
+    finished: ended.finally(close),
+    state: () => state,
+    waitReason: () => waitReason,
+    async endRemaining(code, message) {
+      ending = { code, message };
+      state = "stopping";
+      await fleet.claims.setState(batchId, "open", "stopping");
+      for (const running of fleet.pools()) running.pool.abort(batchId);
+      feeder.feedAgain([...feeder.windows.fedRows().keys()]);
+    },
+    stopFeeding: () => feeder.stop(),
+    async stop() {
+      end("stopped");
+      await ended.catch(() => {});
+    },
+  };
+}
+
+function failedLine(
+  index: number,
+  id: string,
+  task: string | null,
+  error: { readonly code: ErrorCode; readonly message: string },
+  metadata: Readonly<Record<string, unknown>> | undefined,
+): PreparedLine {
+  return { kind: "failed", line: JSON.stringify(failedWithoutCall(index, id, task, error, metadata)) };
+}

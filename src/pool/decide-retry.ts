@@ -1,0 +1,84 @@
+import { assertNever } from "../job/errors.ts";
+import type { Answer, Outcome } from "../job/outcome.ts";
+import type { ErrorCode } from "../job/result.ts";
+
+/** What becomes of a row after a call. */
+export type Decision =
+  | { readonly kind: "record-answer"; readonly answer: Answer }
+  | { readonly kind: "record-failure"; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: "next-model" }
+  | { readonly kind: "wait"; readonly delayMs: number; readonly countsAttempt: boolean };
+
+export interface RowHistory {
+  /** Errors that were held to be the row's own, before this call. */
+  readonly ownErrors: number;
+  /** The endpoint answered other rows since this row first erred: then the error is the row's, not the backend's. */
+  readonly othersAnswered: boolean;
+  /** Time since this row first erred, and calls of it that erred since then, this one included. */
+  readonly erringForMs: number;
+  readonly erringCalls: number;
+  readonly hasNextModel: boolean;
+}
+
+/** A row that errs this often while others are answered is given up. */
+export const mostOwnErrors = 5;
+const mostInvalidAnswers = 3;
+/** A row that nobody else shares the backend with is given up after this long and `mostOwnErrors` calls. */
+const aloneGiveUpMs = 600_000;
+
+/** 1 s, 2 s, 4 s … at most a minute, less up to a quarter by chance so that rows do not come back together. */
+export function backoffMs(errorCount: number, random: () => number): number {
+  const full = Math.min(1_000 * 2 ** Math.min(errorCount, 6), 60_000);
+  return Math.round(full * (1 - random() / 4));
+}
+
+/**
+ * A row fails only for its own reasons; everything else is waited for. A pure function.
+ * @param random a number in [0, 1), for the jitter.
+ */
+export function decideAfter(outcome: Outcome, history: RowHistory, random: () => number = Math.random): Decision {
+  switch (outcome.kind) {
+    case "answered":
+      return { kind: "record-answer", answer: outcome.answer };
+    case "rejected":
+      return { kind: "record-failure", code: "rejected", message: outcome.message };
+    case "content-filtered":
+      return { kind: "record-failure", code: "content_filtered", message: outcome.message };
+    case "context-overflow":
+      if (history.hasNextModel) return { kind: "next-model" };
+      return { kind: "record-failure", code: "context_overflow", message: outcome.message };
+    case "refused-by-policy":
+      return { kind: "record-failure", code: "policy_refused", message: outcome.message };
+    case "invalid-answer":
+      return afterOwnError(outcome.message, history, mostInvalidAnswers, "invalid_answer", random);
+    case "server-error":
+    case "timed-out":
+      return afterOwnError(outcome.message, history, mostOwnErrors, "attempts_exhausted", random);
+    case "throttled":
+      return { kind: "wait", delayMs: outcome.retryAfterMs ?? backoffMs(0, random), countsAttempt: false };
+    case "unreachable":
+    case "unavailable":
+      return { kind: "wait", delayMs: backoffMs(0, random), countsAttempt: false };
+    case "cancelled":
+      return { kind: "wait", delayMs: 0, countsAttempt: false };
+    default:
+      return assertNever(outcome);
+  }
+}
+
+function afterOwnError(
+  message: string,
+  history: RowHistory,
+  most: number,
+  code: ErrorCode,
+  random: () => number,
+): Decision {
+  const aloneTooLong = history.erringForMs >= aloneGiveUpMs && history.erringCalls >= most;
+  const errors = history.ownErrors + (history.othersAnswered ? 1 : 0);
+  if (errors < most && !aloneTooLong) {
+    const delayMs = backoffMs(Math.max(errors, history.erringCalls) - 1, random);
+    return { kind: "wait", delayMs, countsAttempt: history.othersAnswered };
+  }
+  if (history.hasNextModel) return { kind: "next-model" };
+  return { kind: "record-failure", code, message: `${message} (asked ${history.erringCalls} times)` };
+}

@@ -1,0 +1,165 @@
+import type { ModelConfig } from "../config/config.ts";
+import { costUsdOf } from "../config/price.ts";
+import type { JobLabels, RowAction, RowPayload } from "../job/batch.ts";
+import { assertNever } from "../job/errors.ts";
+import type { Answer } from "../job/outcome.ts";
+import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
+import { decideAfter } from "./decide-retry.ts";
+import type { Gate } from "./gate.ts";
+import type { CallEnd, TierPool } from "./tier-pool.ts";
+
+/** How a job ends for the queue; only run-pool.ts turns it into BullMQ's words. */
+export type JobEnding =
+  | { readonly kind: "finished" }
+  /** Step aside for this long and give the slot to the next. */
+  | { readonly kind: "later"; readonly delayMs: number };
+
+/** Settles a call (by its id) and puts the action on record; false when somebody else was first. */
+export type Settle = (job: JobLabels, call: string, action: RowAction) => Promise<boolean>;
+
+export interface ExecuteContext {
+  readonly processId: string;
+  readonly gate: Gate;
+  readonly settle: Settle;
+  /** A model as the batch's owner configured it. */
+  readonly modelOf: (batchId: string, alias: string) => Promise<ModelConfig>;
+  /** Makes sure that the job of a row's hop exists in the queue of that position's tier. */
+  readonly placeHop: (job: JobLabels, hop: number, position: number, payload: RowPayload) => Promise<void>;
+  readonly nextCallNumber: () => number;
+  /** True when that tier's pool here can take rows now, which makes it worth moving a row there. */
+  readonly isUsable: (batchId: string, alias: string) => Promise<boolean>;
+}
+
+/**
+ * The story of a job: claim (BullMQ has done it) → gate → call → check → record → acknowledge (by returning).
+ */
+export async function executeJob(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+  const model = await context.modelOf(job.batch, job.model);
+  const blocked = pool.blockedFor(model.model);
+  if (blocked !== undefined && blocked.sinceMs + pool.tier.fallbackAfterMs > Date.now()) return later(blocked.delayMs);
+
+  const callNumber = context.nextCallNumber();
+  const call = `${context.processId} ${callNumber}`;
+  const verdict = await context.gate(job, callNumber);
+  switch (verdict.kind) {
+    case "finished":
+      return { kind: "finished" };
+    case "wait":
+      return later(verdict.delayMs);
+    case "moved": {
+      await context.placeHop(job, verdict.hop, verdict.position, JSON.parse(verdict.payload) as RowPayload);
+      return { kind: "finished" };
+    }
+    case "admitted":
+      break;
+    default:
+      return assertNever(verdict);
+  }
+
+  const payload = JSON.parse(verdict.payload) as RowPayload;
+  const row: AdmittedRow = { job, call, payload, model, position: verdict.position, attempts: verdict.attempts };
+  if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
+  const end = await pool.call(job.batch, payload, model);
+  return settleRow(row, end, pool, context);
+}
+
+interface AdmittedRow {
+  readonly job: JobLabels;
+  readonly call: string;
+  readonly payload: RowPayload;
+  readonly model: ModelConfig;
+  readonly position: number;
+  readonly attempts: number;
+}
+
+async function settleRow(row: AdmittedRow, end: CallEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+  const { job, call, payload } = row;
+  if (end.outcome.kind === "answered") {
+    await context.settle(job, call, {
+      kind: "record",
+      line: JSON.stringify(answeredLine(row, end, end.outcome.answer)),
+    });
+    pool.forget(rowKeyOf(job));
+    return { kind: "finished" };
+  }
+  const hasNextModel = row.position + 1 < payload.route.length;
+  const decision = decideAfter(end.outcome, pool.historyOf(rowKeyOf(job), end, row.attempts, hasNextModel));
+  switch (decision.kind) {
+    case "record-answer":
+      throw new Error("only an answered call decides for its answer");
+    case "record-failure":
+      await context.settle(job, call, {
+        kind: "record",
+        line: JSON.stringify(failedLine(row, end, decision.code, decision.message)),
+      });
+      pool.forget(rowKeyOf(job));
+      return { kind: "finished" };
+    case "next-model":
+      return moveOn(row, row.position + 1, context);
+    case "wait":
+      await context.settle(job, call, { kind: "release", countsAttempt: decision.countsAttempt });
+      return later(decision.delayMs);
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** The tier has been down for longer than rows wait for it: the first later model that can take the row gets it. */
+async function fallBackOrWait(row: AdmittedRow, delayMs: number, context: ExecuteContext): Promise<JobEnding> {
+  for (let position = row.position + 1; position < row.payload.route.length; position++) {
+    if (await context.isUsable(row.job.batch, row.payload.route[position]!)) return moveOn(row, position, context);
+  }
+  await context.settle(row.job, row.call, { kind: "release", countsAttempt: false });
+  return later(delayMs);
+}
+
+/** The row's next hop is on record before its job is placed: should we die between the two, the old job says so. */
+async function moveOn(
+  { job, call, payload }: AdmittedRow,
+  toPosition: number,
+  context: ExecuteContext,
+): Promise<JobEnding> {
+  if (await context.settle(job, call, { kind: "move", fromHop: job.hop, toPosition })) {
+    await context.placeHop(job, job.hop + 1, toPosition, payload);
+  }
+  return { kind: "finished" };
+}
+
+const later = (delayMs: number): JobEnding => ({ kind: "later", delayMs: Math.round(delayMs) });
+const rowKeyOf = (job: JobLabels): string => `${job.batch}-${job.row}`;
+
+function answeredLine({ job, payload, model, attempts }: AdmittedRow, end: CallEnd, answer: Answer): ResultLine {
+  const { usage } = answer;
+  return {
+    id: payload.id,
+    index: job.row,
+    task: payload.task,
+    status: "answered",
+    text: answer.text,
+    model: model.alias,
+    tier: model.tier,
+    finish_reason: answer.finishReason,
+    usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
+    cost_usd: costUsdOf(usage, model.price),
+    latency_ms: end.latencyMs,
+    attempts: attempts + 1,
+    error: null,
+    ...(payload.metadata === undefined ? {} : { metadata: payload.metadata }),
+    ...(answer.openaiBody === undefined ? {} : { openai_body: answer.openaiBody }),
+  };
+}
+
+function failedLine(
+  { job, payload, model, attempts }: AdmittedRow,
+  end: CallEnd,
+  code: ErrorCode,
+  message: string,
+): ResultLine {
+  return {
+    ...failedWithoutCall(job.row, payload.id, payload.task, { code, message }, payload.metadata),
+    model: model.alias,
+    tier: model.tier,
+    latency_ms: end.latencyMs,
+    attempts: attempts + 1,
+  };
+}

@@ -1,0 +1,80 @@
+#!lua
+--[[
+  The gate: may these rows of one batch be asked now? Many rows in one round trip.
+  Atomic, because between "is it recorded, does somebody else hold it" and "it is mine" nobody may step in.
+
+  KEYS[1] batch    hash      KEYS[2] done     bitmap    KEYS[3] payloads hash
+  KEYS[4] moves    hash      KEYS[5] calls    hash      KEYS[6] processes sorted set
+  ARGV[1] process id         ARGV[2] incarnation of Redis that this process knows
+  ARGV[3] ms after which a silent process counts as dead
+  ARGV[4..] three a row: index, "generation:hop", reservation number
+  Returns one list a row, its first element the verdict:
+    drop                            batch unknown or ended, no owner alive, or an old generation
+    done                            already recorded
+    moved, hop, attempts, position, payload   the row is at a later hop
+    missing                         no payload: the owner will feed it again
+    ended                           cancelled or past its deadline: the owner records the end
+    held, delayMs                   another living process has it in a call
+    rebuilding, delayMs             Redis came back as somebody else and the owner has not rebuilt it yet
+    admitted, attempts, position, payload
+]]
+local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner")
+local state, generation, incarnation, owner = batch[1], batch[2], batch[3], batch[4]
+local time = redis.call("TIME")
+local deadBefore = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) - tonumber(ARGV[3])
+local alive = {}
+local function isAlive(process)
+  if alive[process] == nil then
+    local beat = redis.call("ZSCORE", KEYS[6], process)
+    alive[process] = (beat and tonumber(beat) > deadBefore) or false
+  end
+  return alive[process]
+end
+local usable = state and state ~= "ended" and owner and isAlive(owner)
+
+local verdicts = {}
+local admitted = {}
+for i = 4, #ARGV, 3 do
+  local index = ARGV[i]
+  local rowGeneration, rowHop = string.match(ARGV[i + 1], "(%d+):(%d+)")
+  local verdict
+  if not usable or rowGeneration ~= generation then
+    verdict = { "drop" }
+  elseif incarnation ~= ARGV[2] then
+    verdict = { "rebuilding", 500 }
+  elseif redis.call("GETBIT", KEYS[2], index) == 1 then
+    verdict = { "done" }
+  else
+    local hop, attempts, position = "0", "0", "0"
+    local move = redis.call("HGET", KEYS[4], index)
+    if move then
+      hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
+    end
+    local payload = redis.call("HGET", KEYS[3], index)
+    if not payload then
+      verdict = { "missing" }
+    elseif tonumber(rowHop) ~= tonumber(hop) then
+      verdict = { "moved", hop, attempts, position, payload }
+    elseif state ~= "open" then
+      verdict = { "ended" }
+    else
+      local call = redis.call("HGET", KEYS[5], index)
+      local own = ARGV[1] .. " " .. ARGV[i + 2]
+      if call and call ~= own and isAlive(string.match(call, "^(%S+)")) then
+        verdict = { "held", 1000 }
+      else
+        if call and call ~= own then
+          redis.call("HINCRBY", KEYS[1], "askedAgain", 1)
+        end
+        admitted[#admitted + 1] = index
+        admitted[#admitted + 1] = own
+        verdict = { "admitted", attempts, position, payload }
+      end
+    end
+  end
+  verdicts[#verdicts + 1] = verdict
+end
+if #admitted > 0 then
+  redis.call("HSET", KEYS[5], unpack(admitted))
+end
+return verdicts

@@ -1,0 +1,108 @@
+import { DelayedError, type Job, type Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { JobLabels } from "../job/batch.ts";
+import { type ExecuteContext, executeJob, type JobEnding } from "./execute-job.ts";
+import type { TierPool } from "./tier-pool.ts";
+
+/** A job that carries its own prompt, added by a plain BullMQ producer; the value is what its producer waits for. */
+export type ForeignJob = (job: Job, pool: TierPool) => Promise<{ readonly value: unknown } | JobEnding>;
+
+export interface RunningPool {
+  readonly pool: TierPool;
+  /** Sets how many of the tier's slots are this process's share. */
+  setShare(slots: number): void;
+  /** To be called when the pool's allowance may have changed. */
+  applyCapacity(): void;
+  /** Stops claiming; resolves when what is in flight has ended and is recorded. */
+  drain(): Promise<void>;
+  /** Like drain, but calls in flight are aborted and their rows handed back without counting an attempt. */
+  stopNow(): Promise<void>;
+}
+
+/**
+ * Killed pools are noticed within lock + stall check; a lock shorter than an outage runs jobs twice for BullMQ, which
+ * the gate makes harmless. `maxStalledCount` is out of the way: its count is never reset, so two kills would fail a
+ * healthy job for ever.
+ */
+const lockDurationMs = 8_000;
+const stalledIntervalMs = 2_000;
+/** Finished jobs kept for Bull Board. */
+export const finishedJobsKept = 100;
+
+/** Starts the workers of one tier in this process. The only place that speaks BullMQ's control flow. */
+export function runPool(
+  pool: TierPool,
+  queue: Queue,
+  connection: Redis,
+  context: ExecuteContext,
+  foreignJob: ForeignJob,
+): RunningPool {
+  let share = pool.fullConcurrency;
+  let stopping = false;
+  let fallbackTimer: NodeJS.Timeout | undefined;
+
+  async function process(job: Job, token?: string): Promise<unknown> {
+    const labels = job.data as Partial<JobLabels> | null;
+    const ending =
+      typeof labels?.batch === "string"
+        ? await executeJob(labels as JobLabels, pool, context)
+        : await foreignJob(job, pool);
+    if ("value" in ending) return ending.value;
+    if (ending.kind === "finished") return undefined;
+    await job.moveToDelayed(Date.now() + ending.delayMs, token);
+    throw new DelayedError();
+  }
+
+  const worker = new Worker(pool.tier.name, process, {
+    connection,
+    prefix: queue.opts.prefix!,
+    concurrency: Math.max(1, share),
+    lockDuration: lockDurationMs,
+    stalledInterval: stalledIntervalMs,
+    maxStalledCount: 1_000_000,
+    removeOnComplete: { count: finishedJobsKept },
+    removeOnFail: { count: finishedJobsKept },
+    runRetryDelay: 500,
+    drainDelay: 5,
+  });
+  // A lost lock or connection shows here; the gate and the record make it harmless, and the display shows outages.
+  worker.on("error", () => {});
+
+  function applyCapacity(): void {
+    clearTimeout(fallbackTimer);
+    if (stopping) return;
+    const slots = Math.min(share, pool.allowance());
+    const downForMs = Date.now() - (pool.downSinceMs() ?? Date.now());
+    const waitsBeforeFallbackMs = pool.tier.fallbackAfterMs - downForMs;
+    if (share === 0 || (slots === 0 && waitsBeforeFallbackMs > 0)) {
+      void worker.pause(true);
+      if (share > 0) fallbackTimer = setTimeout(applyCapacity, waitsBeforeFallbackMs + 1);
+      return;
+    }
+    // Rows of a tier that stays down are claimed one at a time, so that they can move to their next model.
+    worker.concurrency = Math.max(1, slots);
+    if (worker.isPaused()) void worker.resume();
+  }
+
+  return {
+    pool,
+    setShare(slots) {
+      share = slots;
+      applyCapacity();
+    },
+    applyCapacity,
+    async drain() {
+      stopping = true;
+      clearTimeout(fallbackTimer);
+      await worker.close();
+      await pool.close();
+    },
+    async stopNow() {
+      stopping = true;
+      clearTimeout(fallbackTimer);
+      pool.abort();
+      await worker.close();
+      await pool.close();
+    },
+  };
+}

@@ -1,0 +1,98 @@
+import { adapters } from "../workers/index.ts";
+import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
+import type { Config } from "./config/config.ts";
+import type { Input } from "./intake/open-input.ts";
+import { createRowParser } from "./intake/parse-row.ts";
+import { readTemplate } from "./intake/template.ts";
+import { UserError } from "./job/errors.ts";
+import { createLineReader, type LineReader } from "./read-lines.ts";
+import { createRouter, type Router } from "./routing/choose-model.ts";
+import { createMissingRoutes } from "./routing/missing-routes.ts";
+import { tierUsability } from "./routing/usable-tier.ts";
+
+export interface LineFlags {
+  readonly task?: string | undefined;
+  readonly model?: string | undefined;
+  readonly forceModel?: string | undefined;
+  readonly baseUrl?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly promptFile?: string | undefined;
+  readonly system?: string | undefined;
+  readonly strict: boolean;
+  readonly wait: boolean;
+  readonly pools: boolean;
+}
+
+/**
+ * Everything that can be wrong with a run before anything is sent: the template, the defaults, rows without a route.
+ * @throws UserError
+ */
+export async function prepareLines(config: Config, input: Input, flags: LineFlags): Promise<LineReader> {
+  const template = readTemplate(flags);
+  const parse = createRowParser({
+    ...(template === undefined ? {} : { prompt: template }),
+    ...(flags.system === undefined ? {} : { system: flags.system }),
+    strict: flags.strict,
+    kind: input.kind,
+  });
+  // Keys and adapters of this process do not matter when others do the asking, or when the user wants to wait for them.
+  const hereOrElsewhere = flags.wait || !flags.pools;
+  const usable = hereOrElsewhere
+    ? () => ({ usable: true }) as const
+    : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
+  const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) });
+  const reader = createLineReader(parse, route, config, possibleTiers(config, route, input, flags));
+  if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
+  return reader;
+}
+
+/** Kinds of rows that the config knows of; rows that name a model outside of it are told apart one by one. */
+function kindsOfRows(config: Config, { forceModel }: LineFlags): { task?: string; model?: string; private: boolean }[] {
+  const names =
+    forceModel !== undefined
+      ? [{}]
+      : [
+          {},
+          ...Object.keys(config.tasks).map((task) => ({ task })),
+          ...Object.keys(config.models).map((model) => ({ model })),
+        ];
+  return names.flatMap((name) => [
+    { ...name, private: false },
+    { ...name, private: true },
+  ]);
+}
+
+function everyRouteExists(config: Config, route: Router, flags: LineFlags): boolean {
+  return kindsOfRows(config, flags).every((kind) => {
+    const plan = route(kind);
+    return plan.ok || plan.kind !== "no-route";
+  });
+}
+
+function possibleTiers(config: Config, route: Router, input: Input, flags: LineFlags): number {
+  // Files name neither task nor model: all go the same way.
+  const kinds = input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags);
+  const tiers = new Set<string>();
+  for (const kind of kinds) {
+    const plan = route(kind);
+    if (plan.ok) tiers.add(findModel(config, plan.candidates[0]!)!.tier);
+  }
+  return tiers.size;
+}
+
+async function refuseMissingRoutes(
+  input: Input,
+  parse: ReturnType<typeof createRowParser>,
+  route: Router,
+): Promise<void> {
+  const missing = createMissingRoutes();
+  for await (const lines of input.readLines()) {
+    for (const line of lines) {
+      const parsed = parse(line.bytes, input.lineNumberOf(line.index));
+      if (!parsed.ok) continue;
+      const plan = route(parsed.row);
+      if (!plan.ok && plan.kind === "no-route") missing.add(plan);
+    }
+  }
+  if (missing.rows() > 0) throw new UserError(missing.message());
+}

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+--[[
+  Makes a process the owner of a batch, and fences the one before it by a higher epoch. That no other living process
+  owns it is what the output's lock file says; a frozen owner that wakes up later is stopped by the epoch.
+  Atomic, so that two processes can never both believe to own a batch under the same epoch.
+
+  KEYS[1] batch hash   KEYS[2] done bitmap   KEYS[3] scratch bitmap   KEYS[4] open batches set
+  KEYS[5] payloads     KEYS[6] moves         KEYS[7] calls            KEYS[8] results
+  ARGV[1] batch id     ARGV[2] process id    ARGV[3] lowest epoch allowed (one above any on disk)
+  ARGV[4] generation   ARGV[5] incarnation   ARGV[6] models (JSON)
+  ARGV[7] bitmap of the rows whose results are on disk
+  Returns {epoch, row, row, …}: the rows that have a payload, so may have been placed before.
+]]
+local before = redis.call("HGET", KEYS[1], "generation")
+if before and before ~= ARGV[4] then
+  -- A new generation asks rows again that had a result: nothing of the old one may be mistaken for it.
+  redis.call("UNLINK", KEYS[2], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
+end
+local epoch = math.max(tonumber(redis.call("HGET", KEYS[1], "epoch") or "0") + 1, tonumber(ARGV[3]))
+redis.call("HSET", KEYS[1], "state", "open", "owner", ARGV[2], "epoch", epoch, "generation", ARGV[4],
+  "incarnation", ARGV[5], "models", ARGV[6])
+redis.call("PERSIST", KEYS[1])
+if #ARGV[7] > 0 then
+  redis.call("SET", KEYS[3], ARGV[7])
+  redis.call("BITOP", "OR", KEYS[2], KEYS[2], KEYS[3])
+  redis.call("DEL", KEYS[3])
+end
+redis.call("SADD", KEYS[4], ARGV[1])
+local answer = { epoch }
+for _, row in ipairs(redis.call("HKEYS", KEYS[5])) do
+  answer[#answer + 1] = tonumber(row)
+end
+return answer

@@ -1,0 +1,65 @@
+import type { Redis } from "ioredis";
+import type { BatchState } from "../job/batch.ts";
+import { moveBatch } from "../job/batch.ts";
+import type { FleetNames } from "./names.ts";
+import { redisScript } from "./redis-script.ts";
+
+export interface ClaimRequest {
+  readonly batchId: string;
+  readonly processId: string;
+  /** One above any epoch that left a segment on disk; 1 for a batch without files. */
+  readonly lowestEpoch: number;
+  readonly generation: number;
+  readonly incarnation: string;
+  /** alias → ModelConfig, for the pools. */
+  readonly models: Readonly<Record<string, unknown>>;
+  /** Rows whose results are on disk, one bit each. */
+  readonly storedBitmap: Buffer;
+}
+
+export interface BatchClaims {
+  claim(request: ClaimRequest): Promise<{ readonly epoch: number; readonly placedBefore: ReadonlySet<number> }>;
+  /** Tells gates everywhere that nothing more is to be asked of this batch. */
+  setState(batchId: string, from: BatchState, to: BatchState): Promise<void>;
+  /** How often a call was made again because a process died with it. */
+  readAskedAgain(batchId: string): Promise<number>;
+  /** Drops all keys of a batch that has ended; its hash stays a minute for jobs that are still on their way. */
+  forget(batchId: string): Promise<void>;
+}
+
+const endedBatchKeptSeconds = 60;
+
+export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims {
+  const script = redisScript(redis, new URL("./claim-batch.lua", import.meta.url), 8);
+  return {
+    async claim(request) {
+      const keys = names.batch(request.batchId);
+      const answer = (await script(
+        [keys.batch, keys.done, keys.scratch, names.openBatches, keys.payloads, keys.moves, keys.calls, keys.results],
+        [
+          request.batchId,
+          request.processId,
+          request.lowestEpoch,
+          request.generation,
+          request.incarnation,
+          JSON.stringify(request.models),
+          request.storedBitmap,
+        ],
+      )) as number[];
+      const [epoch, ...placedBefore] = answer;
+      return { epoch: epoch!, placedBefore: new Set(placedBefore) };
+    },
+    async setState(batchId, from, to) {
+      await redis.hset(names.batch(batchId).batch, "state", moveBatch(from, to));
+    },
+    async readAskedAgain(batchId) {
+      return Number((await redis.hget(names.batch(batchId).batch, "askedAgain")) ?? 0);
+    },
+    async forget(batchId) {
+      const keys = names.batch(batchId);
+      await redis.unlink(keys.done, keys.payloads, keys.moves, keys.calls, keys.results);
+      await redis.srem(names.openBatches, batchId);
+      await redis.expire(keys.batch, endedBatchKeptSeconds);
+    },
+  };
+}

@@ -1,0 +1,197 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, UserError } from "../job/errors.ts";
+import { describeAddress, type RedisAddress } from "./connection.ts";
+import { takeLock } from "./lock-file.ts";
+import { identityOfThisProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
+import type { RedisBinary } from "./redis-binary.ts";
+
+/** A private redis-server shared by the runs of one data directory. */
+export interface EmbeddedRedis {
+  readonly address: RedisAddress;
+  /** No other living process used it when we joined: whatever is marked as in flight there is nobody's any more. */
+  readonly joinedAlone: boolean;
+  /** One line for the user when something had to be mended. */
+  readonly notice?: string;
+  /** Signs off; the last client to leave shuts the server down. */
+  leave(): Promise<void>;
+}
+
+/** A unix socket's path must fit into 108 bytes, its end included. */
+const longestSocketPathBytes = 104;
+const startDeadlineMs = 20_000;
+
+/**
+ * Joins the embedded Redis of a data directory, or starts it: unix socket, own directory, append-only file, no
+ * eviction, own process group so that Ctrl-C does not reach it. After a SIGKILL of its last user the server lives on
+ * and is adopted here.
+ */
+export async function joinEmbeddedRedis(dataDirectory: string, binary: RedisBinary): Promise<EmbeddedRedis> {
+  const directory = join(dataDirectory, "redis");
+  const clients = join(directory, "clients");
+  mkdirSync(clients, { recursive: true, mode: 0o700 });
+  const socketPath = socketPathFor(directory);
+  const address = { socketPath };
+  const own = identityOfThisProcess();
+  const ownFile = join(clients, `${own.pid}-${process.hrtime.bigint().toString(36)}`);
+
+  return whileLocked(directory, async () => {
+    const others = livingClients(clients);
+    let notice: string | undefined;
+    if (!(await answers(socketPath))) notice = await start(directory, socketPath, binary);
+    writeFileSync(ownFile, JSON.stringify(own), { mode: 0o600 });
+    return {
+      address,
+      joinedAlone: others === 0,
+      ...(notice === undefined ? {} : { notice }),
+      leave: () =>
+        whileLocked(directory, async () => {
+          rmSync(ownFile, { force: true });
+          if (livingClients(clients) === 0) await shutDown(socketPath);
+        }),
+    };
+  });
+}
+
+function socketPathFor(directory: string): string {
+  const beside = join(directory, "redis.sock");
+  if (Buffer.byteLength(beside) <= longestSocketPathBytes) return beside;
+  const short = join(
+    tmpdir(),
+    `promptfleet-${userInfo().uid}-${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`,
+  );
+  mkdirSync(short, { recursive: true, mode: 0o700 });
+  return join(short, "redis.sock");
+}
+
+/** Start and stop must not cross: one process at a time decides whether the server is needed. */
+async function whileLocked<T>(directory: string, action: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + 2 * startDeadlineMs;
+  for (;;) {
+    const lock = takeLock(join(directory, "start-stop.lock"));
+    if (lock.held) {
+      try {
+        return await action();
+      } finally {
+        lock.release();
+      }
+    }
+    if (Date.now() > deadline) {
+      throw new UserError(
+        `the embedded Redis in ${directory} is being started or stopped by process ${lock.holder.pid} on ${lock.holder.host} for too long; end that process, or use another --data-dir`,
+      );
+    }
+    await sleep(50);
+  }
+}
+
+function livingClients(clients: string): number {
+  let living = 0;
+  for (const name of readdirSync(clients)) {
+    const file = join(clients, name);
+    try {
+      if (isRunning(JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity)) living++;
+      else rmSync(file, { force: true });
+    } catch {
+      rmSync(file, { force: true });
+    }
+  }
+  return living;
+}
+
+async function start(directory: string, socketPath: string, binary: RedisBinary): Promise<string | undefined> {
+  rmSync(socketPath, { force: true });
+  const first = await launch(directory, socketPath, binary);
+  if (first === "ready") return undefined;
+  const appendOnly = join(directory, "appendonlydir");
+  if (!/append only file|AOF|RDB/i.test(first.log) || !existsSync(appendOnly))
+    throw startError(directory, binary, first.log);
+  const aside = `${appendOnly}.unreadable-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  renameSync(appendOnly, aside);
+  const second = await launch(directory, socketPath, binary);
+  if (second !== "ready") throw startError(directory, binary, second.log);
+  return `the embedded Redis could not read its append-only file; it was set aside as ${aside}, and the window is rebuilt from the files`;
+}
+
+function startError(directory: string, binary: RedisBinary, log: string): UserError {
+  const last = log.trim().split("\n").slice(-3).join(" | ");
+  return new UserError(
+    `the embedded Redis (${binary.path}) did not start in ${directory}: ${last || "it said nothing"}; see ${join(directory, "redis.log")}, or give another server by --redis`,
+  );
+}
+
+async function launch(directory: string, socketPath: string, binary: RedisBinary): Promise<"ready" | { log: string }> {
+  const logPath = join(directory, "redis.log");
+  rmSync(logPath, { force: true });
+  const log = openSync(logPath, "a", 0o600);
+  const options: Record<string, string> = {
+    port: "0",
+    unixsocket: socketPath,
+    unixsocketperm: "700",
+    dir: directory,
+    appendonly: "yes",
+    appendfsync: "everysec",
+    save: "",
+    "maxmemory-policy": "noeviction",
+    daemonize: "no",
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(binary.path, args, { detached: true, stdio: ["ignore", log, log], cwd: directory });
+  let ended: string | undefined;
+  child.once("error", (error) => {
+    ended = messageOf(error);
+  });
+  child.once("exit", (code, signal) => {
+    ended = `exit ${code ?? signal}`;
+  });
+  child.unref();
+  const deadline = Date.now() + startDeadlineMs;
+  while (ended === undefined && Date.now() < deadline) {
+    if (await answers(socketPath)) {
+      child.removeAllListeners();
+      return "ready";
+    }
+    await sleep(20);
+  }
+  return { log: `${readFileSync(logPath, "utf8")}\n${ended ?? "no answer"}` };
+}
+
+/** True when a server at this socket answers PING; one that is loading its file is waited for. */
+async function answers(socketPath: string): Promise<boolean> {
+  for (;;) {
+    const reply = await ask(socketPath, "PING");
+    if (reply.startsWith("+PONG")) return true;
+    if (!reply.startsWith("-LOADING")) return false;
+    await sleep(100);
+  }
+}
+
+/** One inline command on a socket of its own: works before any client library would. */
+function ask(socketPath: string, command: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.setTimeout(5_000, () => socket.destroy());
+    socket.once("connect", () => socket.write(`${command}\r\n`));
+    socket.once("data", (data) => {
+      resolve(data.toString());
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(""));
+    socket.once("close", () => resolve(""));
+  });
+}
+
+async function shutDown(socketPath: string): Promise<void> {
+  await ask(socketPath, "SHUTDOWN NOSAVE");
+  const deadline = Date.now() + startDeadlineMs;
+  while (existsSync(socketPath) && (await answers(socketPath))) {
+    if (Date.now() > deadline)
+      throw new UserError(`the embedded Redis at ${describeAddress({ socketPath })} did not shut down`);
+    await sleep(20);
+  }
+}

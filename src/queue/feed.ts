@@ -1,0 +1,202 @@
+import type { RowTable } from "../job/row-table.ts";
+import type { RowToPlace } from "./place-rows.ts";
+import { createWindows, type Windows } from "./window.ts";
+
+/** A line of the input as the feeder needs it. */
+export interface FeedLine {
+  readonly index: number;
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+/** What a line turned out to be. */
+export type PreparedLine =
+  | { readonly kind: "row"; readonly row: Omit<RowToPlace, "again"> }
+  /** It cannot be asked: `line` is its result. */
+  | { readonly kind: "failed"; readonly line: string };
+
+export interface FeedOptions {
+  readonly lines: () => AsyncIterable<readonly FeedLine[]>;
+  readonly readLineAt: (offset: number) => Buffer;
+  readonly table: RowTable;
+  readonly prepare: (line: FeedLine, isFirstLook: boolean) => PreparedLine;
+  readonly place: (rows: readonly RowToPlace[]) => Promise<void>;
+  readonly fail: (row: number, line: string) => void;
+  /** Rows that may have been placed by an earlier owner. */
+  readonly placedBefore: ReadonlySet<number>;
+  /** How many tiers rows of this input can possibly go to. */
+  readonly possibleTiers: number;
+  readonly concurrencyOf: (tier: string) => number;
+  /** The whole input was seen. */
+  readonly onScanned: () => void;
+}
+
+export interface Feeder {
+  /** Feeds until `stop()`; rejects with what `place` or the input threw. */
+  run(): Promise<void>;
+  /** The whole input was seen, so `table.length` is its number of rows. */
+  readonly scannedAll: boolean;
+  readonly windows: Windows;
+  /** A row's result is on disk: it leaves the window. */
+  stored(row: number): void;
+  /** Feeds rows of the window once more, under new job ids. */
+  feedAgain(rows: Iterable<number>): void;
+  stop(): void;
+}
+
+const rowsPerPlacing = 200;
+/** While rows of one tier are parked, the rest of the input is looked at slowly, in search of rows for other tiers. */
+const lookAheadPauseMs = 20;
+
+/**
+ * Keeps a window of unfinished rows in Redis, counted per tier. A row whose tier's window is full is parked (only its
+ * offset is kept) and the feeder reads on, so that rows for a dead tier never hold up those for a healthy one; a tier
+ * takes its parked rows first.
+ */
+export function createFeeder(options: FeedOptions): Feeder {
+  const { table, prepare } = options;
+  const windows = createWindows(options.concurrencyOf);
+  const again = new Set(options.placedBefore);
+  let scannedAll = false;
+  let stopped = false;
+  let lastLookMs = 0;
+  let wake = () => {};
+
+  function nextSignal(timeoutMs: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  function take(line: FeedLine, prepared: PreparedLine, into: RowToPlace[]): void {
+    if (prepared.kind === "failed") {
+      table.feed(line.index, line.offset, windows.ownRecords.number);
+      windows.ownRecords.enter(line.index, prepared.line.length, []);
+      options.fail(line.index, prepared.line);
+      return;
+    }
+    const window = windows.of(prepared.row.tiers[0]!);
+    table.feed(line.index, line.offset, window.number);
+    window.enter(line.index, prepared.row.payload.length, prepared.row.tiers);
+    into.push({ ...prepared.row, again: again.delete(line.index) });
+  }
+
+  /** Parked rows of every tier that has room, oldest first. */
+  function takeParked(into: RowToPlace[]): void {
+    for (const window of windows.all()) {
+      while (window.parked > 0 && window.hasRoom() && windows.ownRecords.hasRoom() && into.length < rowsPerPlacing) {
+        const row = nextParked(window.number, window.cursor);
+        if (row === undefined) throw new Error(`${window.parked} parked rows are not in the table`);
+        window.cursor = row + 1;
+        window.parked--;
+        const offset = table.inputOffsetOf(row);
+        const line = { index: row, offset, bytes: options.readLineAt(offset) };
+        take(line, prepare(line, false), into);
+      }
+    }
+  }
+
+  function nextParked(tierNumber: number, from: number): number | undefined {
+    for (let row = from; row < table.length; row++) {
+      if (table.stateOf(row) === "parked" && table.tierOf(row) === tierNumber) return row;
+    }
+    return undefined;
+  }
+
+  /** New lines, until a placing is full; a line whose tier has no room is parked. */
+  async function scan(
+    lines: AsyncIterator<readonly FeedLine[]>,
+    chunk: ChunkPosition,
+    into: RowToPlace[],
+  ): Promise<void> {
+    while (into.length < rowsPerPlacing && windows.ownRecords.hasRoom() && !stopped) {
+      if (chunk.at >= chunk.lines.length) {
+        if (chunk.looked) return;
+        const next = await lines.next();
+        if (next.done === true) {
+          scannedAll = true;
+          options.onScanned();
+          return;
+        }
+        chunk.lines = next.value;
+        chunk.at = 0;
+        chunk.looked = windows.someAreFull();
+      }
+      const line = chunk.lines[chunk.at++]!;
+      if (table.stateOf(line.index) !== "unseen") continue;
+      const prepared = prepare(line, true);
+      const window = prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!);
+      if (prepared.kind === "row" && (window.parked > 0 || !window.hasRoom())) {
+        table.park(line.index, line.offset, window.number);
+        window.parked++;
+        continue;
+      }
+      take(line, prepared, into);
+    }
+  }
+
+  async function run(): Promise<void> {
+    const lines = options.lines()[Symbol.asyncIterator]();
+    const chunk: ChunkPosition = { lines: [], at: 0, looked: false };
+    while (!stopped) {
+      const rows: RowToPlace[] = [];
+      takeParked(rows);
+      const waitForLookMs = lookAheadWaitMs();
+      if (!scannedAll && rows.length < rowsPerPlacing && waitForLookMs === 0) {
+        chunk.looked = false;
+        lastLookMs = Date.now();
+        await scan(lines, chunk, rows);
+      }
+      if (rows.length > 0) await options.place(rows);
+      else await nextSignal(scannedAll ? undefined : waitForLookMs);
+    }
+    await lines.return?.();
+  }
+
+  /** 0: look at new lines now; undefined: there is nothing to be found there until a window has room. */
+  function lookAheadWaitMs(): number | undefined {
+    if (!windows.ownRecords.hasRoom()) return undefined;
+    if (!windows.someAreFull()) return 0;
+    if (windows.fullCount() >= options.possibleTiers) return undefined;
+    return Math.max(0, lastLookMs + lookAheadPauseMs - Date.now());
+  }
+
+  return {
+    run,
+    get scannedAll() {
+      return scannedAll;
+    },
+    windows,
+    stored(row) {
+      windows.leave(row);
+      wake();
+    },
+    feedAgain(rows) {
+      for (const row of rows) {
+        if (table.stateOf(row) !== "fed") continue;
+        const window = windows.leave(row);
+        if (window === undefined) continue;
+        table.park(row, table.inputOffsetOf(row), window.number);
+        window.parked++;
+        window.cursor = Math.min(window.cursor, row);
+        again.add(row);
+      }
+      wake();
+    },
+    stop() {
+      stopped = true;
+      wake();
+    },
+  };
+}
+
+interface ChunkPosition {
+  lines: readonly FeedLine[];
+  at: number;
+  /** One chunk was looked at while windows were full: enough for this time. */
+  looked: boolean;
+}

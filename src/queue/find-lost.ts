@@ -1,0 +1,35 @@
+import type { Redis } from "ioredis";
+import { type FleetNames, jobIdOf } from "./names.ts";
+import type { BatchPlace } from "./place-rows.ts";
+import type { TierQueues } from "./tier-queues.ts";
+
+/**
+ * Of rows that were fed, those that no queue holds any more: their job was removed by hand, was dropped by a gate that
+ * did not yet know the owner, or was never added. The owner feeds them again.
+ * @param rows row → tier of each position of its route.
+ */
+export async function findLostRows(
+  redis: Redis,
+  names: FleetNames,
+  queues: TierQueues,
+  { batchId, generation }: BatchPlace,
+  rows: ReadonlyMap<number, readonly string[]>,
+): Promise<number[]> {
+  if (rows.size === 0) return [];
+  const order = [...rows.keys()];
+  const moves = await redis.hmget(names.batch(batchId).moves, ...order.map(String));
+  const pipeline = redis.pipeline();
+  order.forEach((row, at) => {
+    const [hop, , position] = (moves[at] ?? "0:0:0").split(":").map(Number) as [number, number, number];
+    const tiers = rows.get(row)!;
+    const tier = tiers[Math.min(position, tiers.length - 1)]!;
+    pipeline.hmget(queues.of(tier).toKey(jobIdOf(batchId, row, generation, hop)), "timestamp", "finishedOn");
+  });
+  const replies = (await pipeline.exec()) ?? [];
+  return order.filter((_row, at) => {
+    const [error, fields] = replies[at] ?? [new Error("no reply"), null];
+    if (error !== null) return false;
+    const [timestamp, finishedOn] = fields as [string | null, string | null];
+    return timestamp === null || finishedOn !== null;
+  });
+}

@@ -1,0 +1,65 @@
+/**
+ * Every Redis key of a fleet, in one place. All share the hash tag `{FLEET}`, so that scripts stay atomic on Redis
+ * Cluster. BullMQ's own keys are `{FLEET}:QUEUE:…`; ours are `{FLEET}/…` and can never meet them.
+ */
+export interface FleetNames {
+  /** BullMQ's `prefix`. */
+  readonly queuePrefix: string;
+  /** Sorted set: process id → Redis time (ms) of its last heartbeat. */
+  readonly processes: string;
+  /** Hash: process id → JSON of the tiers whose pools it runs. */
+  readonly pools: string;
+  /** Hash: tier → JSON of its definition, as the pools that run it see it. */
+  readonly tierDefinitions: string;
+  /** Set of the ids of batches that are open. */
+  readonly openBatches: string;
+  batch(batchId: string): BatchNames;
+}
+
+export interface BatchNames {
+  /** Hash: state, generation, epoch, incarnation, owner, models, and how often rows were asked again. */
+  readonly batch: string;
+  /** Bitmap: one bit a row, set when its result is recorded. */
+  readonly done: string;
+  /** Hash: row index → payload, while the row is in the window. */
+  readonly payloads: string;
+  /** Hash: row index → "hop:attempts:position"; a row without an entry is at 0:0:0. */
+  readonly moves: string;
+  /** Hash: row index → id of the unsettled call (process id, a blank, a number). */
+  readonly calls: string;
+  /** Stream: recorded results that are not yet on disk. */
+  readonly results: string;
+  /** Scratch bitmap of the claim. */
+  readonly scratch: string;
+}
+
+/** The queue to which a plain BullMQ producer adds rows that are to be routed by their task. */
+export const inboxQueue = "inbox";
+
+export function fleetNames(fleet: string): FleetNames {
+  const tag = `{${fleet}}`;
+  return {
+    queuePrefix: tag,
+    processes: `${tag}/processes`,
+    pools: `${tag}/pools`,
+    tierDefinitions: `${tag}/tier-definitions`,
+    openBatches: `${tag}/open-batches`,
+    batch: (batchId) => {
+      const base = `${tag}/batch/${batchId}`;
+      return {
+        batch: base,
+        done: `${base}/done`,
+        payloads: `${base}/payloads`,
+        moves: `${base}/moves`,
+        calls: `${base}/calls`,
+        results: `${base}/results`,
+        scratch: `${base}/scratch`,
+      };
+    },
+  };
+}
+
+/** BullMQ's id of one placing of a row in one queue; never one that BullMQ may still keep, as it ignores ids it knows. */
+export function jobIdOf(batchId: string, index: number, generation: number, hop: number): string {
+  return `${batchId}-${index}-${generation}-${hop}`;
+}

@@ -1,0 +1,32 @@
+import { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import type { FleetNames } from "./names.ts";
+
+export interface TierQueues {
+  of(queueName: string): Queue;
+  close(): Promise<void>;
+}
+
+/** BullMQ's queues of a fleet, opened when first used, on one shared connection. */
+export function openTierQueues(connection: Redis, names: FleetNames): TierQueues {
+  const queues = new Map<string, Queue>();
+  return {
+    of(queueName) {
+      let queue = queues.get(queueName);
+      if (queue === undefined) {
+        queue = new Queue(queueName, {
+          connection,
+          prefix: names.queuePrefix,
+          // BullMQ keeps 10,000 events a queue by default, several MB; Bull Board reads none of them.
+          streams: { events: { maxLen: 500 } },
+        });
+        queue.on("error", () => {});
+        queues.set(queueName, queue);
+      }
+      return queue;
+    },
+    async close() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { ResultLine } from "../job/result.ts";
+
+export interface ModelCount {
+  answered: number;
+  failed: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: number;
+}
+
+/** What is on disk of a batch, counted. */
+export interface Progress extends ModelCount {
+  readonly byModel: Map<string, ModelCount>;
+  readonly byTier: Map<string, ModelCount>;
+  readonly failures: Map<string, number>;
+  /** The last failures in plain words, newest last. */
+  readonly lastFailures: string[];
+  add(result: ResultLine): void;
+}
+
+const emptyCount = (): ModelCount => ({ answered: 0, failed: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 });
+
+export function createProgress(): Progress {
+  const progress: Progress = {
+    ...emptyCount(),
+    byModel: new Map(),
+    byTier: new Map(),
+    failures: new Map(),
+    lastFailures: [],
+    add(result) {
+      addTo(progress, result);
+      if (result.model !== null) addTo(countOf(progress.byModel, result.model), result);
+      if (result.tier !== null) addTo(countOf(progress.byTier, result.tier), result);
+      if (result.error === null) return;
+      progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + 1);
+      progress.lastFailures.push(`row ${result.id}: ${result.error.code}: ${result.error.message}`);
+      if (progress.lastFailures.length > 5) progress.lastFailures.shift();
+    },
+  };
+  return progress;
+}
+
+function countOf(counts: Map<string, ModelCount>, name: string): ModelCount {
+  let count = counts.get(name);
+  if (count === undefined) {
+    count = emptyCount();
+    counts.set(name, count);
+  }
+  return count;
+}
+
+function addTo(count: ModelCount, result: ResultLine): void {
+  if (result.status === "answered") count.answered++;
+  else count.failed++;
+  count.inputTokens += result.usage.input_tokens;
+  count.outputTokens += result.usage.output_tokens;
+  count.costUsd += result.cost_usd;
+}

@@ -1,0 +1,60 @@
+#!lua flags=allow-oom
+--[[
+  Records results and settles calls of one batch. Many rows in one round trip.
+  Atomic, because the done bit and the result in the stream must never be seen apart. Runs at maxmemory too
+  (allow-oom): a script that frees memory must not be refused for the lack of it.
+
+  KEYS[1] batch    hash      KEYS[2] done     bitmap    KEYS[3] payloads hash
+  KEYS[4] moves    hash      KEYS[5] calls    hash      KEYS[6] results  stream
+  ARGV[1] generation
+  ARGV[2..] four a row: index, call id ("process number", or "" for the owner's own records), action, argument
+    record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
+    release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
+    move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
+  Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now.
+]]
+local batch = redis.call("HMGET", KEYS[1], "state", "generation")
+local current = batch[1] and batch[1] ~= "ended" and batch[2] == ARGV[1]
+local function moveOf(index)
+  local move = redis.call("HGET", KEYS[4], index)
+  if not move then
+    return 0, 0, 0
+  end
+  local hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
+  return tonumber(hop), tonumber(attempts), tonumber(position)
+end
+
+local answers = {}
+for i = 2, #ARGV, 4 do
+  local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local answer = 0
+  if call ~= "" and redis.call("HGET", KEYS[5], index) == call then
+    redis.call("HDEL", KEYS[5], index)
+  end
+  if current then
+    if action == "record" then
+      if redis.call("SETBIT", KEYS[2], index, 1) == 0 then
+        redis.call("XADD", KEYS[6], "*", "i", index, "r", argument)
+        redis.call("HDEL", KEYS[3], index)
+        redis.call("HDEL", KEYS[4], index)
+        answer = 1
+      end
+    elseif redis.call("GETBIT", KEYS[2], index) == 0 then
+      local hop, attempts, position = moveOf(index)
+      if action == "release" then
+        answer = 1
+        if argument == "1" then
+          redis.call("HSET", KEYS[4], index, hop .. ":" .. (attempts + 1) .. ":" .. position)
+        end
+      elseif action == "move" then
+        local atHop, toPosition = string.match(argument, "(%d+):(%d+)")
+        if tonumber(atHop) == hop then
+          redis.call("HSET", KEYS[4], index, (hop + 1) .. ":0:" .. toPosition)
+          answer = 1
+        end
+      end
+    end
+  end
+  answers[#answers + 1] = answer
+end
+return answers

@@ -1,0 +1,79 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ResultLine } from "../job/result.ts";
+import type { RowTable } from "../job/row-table.ts";
+
+/** Where finished lines go; openOutput() of output-target.ts gives one. */
+export interface LineSink {
+  write(line: string): Promise<void> | void;
+}
+
+const blockBytes = 256 * 1024;
+const blocksKept = 16;
+const rowsPerTurn = 500;
+
+/**
+ * Writes the results in input order with bounded memory: the table says where each lies in the segments.
+ * @param formatLine makes a line of the output; undefined when the stored JSON is the line (flat JSONL).
+ */
+export async function writeInInputOrder(
+  table: RowTable,
+  rowCount: number,
+  segmentPaths: readonly string[],
+  formatLine: ((result: ResultLine) => string) | undefined,
+  sink: LineSink,
+): Promise<void> {
+  const readers = segmentPaths.map((path) => openLineReader(path));
+  try {
+    for (let row = 0; row < rowCount; row++) {
+      const { segment, offset } = table.storedAt(row);
+      const stored = readers[segment]!.lineAt(offset);
+      const written = sink.write(formatLine === undefined ? stored : formatLine(JSON.parse(stored) as ResultLine));
+      if (written !== undefined) await written;
+      else if (row % rowsPerTurn === 0) await turn();
+    }
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+}
+
+/** Lines of one file by offset, through a few cached blocks: completion order is close to input order. */
+function openLineReader(path: string): { lineAt(offset: number): string; close(): void } {
+  const file = openSync(path, "r");
+  const blocks = new Map<number, Buffer>();
+
+  function block(number: number): Buffer {
+    let found = blocks.get(number);
+    if (found === undefined) {
+      const data = Buffer.allocUnsafe(blockBytes);
+      found = data.subarray(0, readSync(file, data, 0, blockBytes, number * blockBytes));
+      if (blocks.size >= blocksKept) blocks.delete(blocks.keys().next().value!);
+      blocks.set(number, found);
+    }
+    return found;
+  }
+
+  return {
+    lineAt(offset) {
+      let number = Math.floor(offset / blockBytes);
+      let data = block(number);
+      let start = offset % blockBytes;
+      const parts: Buffer[] = [];
+      for (;;) {
+        const end = data.indexOf(10, start);
+        if (end !== -1) {
+          if (parts.length === 0) return data.toString("utf8", start, end);
+          parts.push(data.subarray(start, end));
+          return Buffer.concat(parts).toString("utf8");
+        }
+        if (data.length === 0) throw new Error(`${path} ends in the middle of the line at byte ${offset}`);
+        parts.push(data.subarray(start));
+        data = block(++number);
+        start = 0;
+      }
+    },
+    close() {
+      closeSync(file);
+    },
+  };
+}

@@ -1,0 +1,273 @@
+import { randomBytes } from "node:crypto";
+import type { Config } from "./config/config.ts";
+import { type Fleet, joinFleet } from "./fleet.ts";
+import type { Input } from "./intake/open-input.ts";
+import type { ResultLine } from "./job/result.ts";
+import type { LineFormat } from "./job/row.ts";
+import { type OwnedBatch, ownBatch } from "./own-batch.ts";
+import type { RedisAddress } from "./queue/connection.ts";
+import type { LineReader } from "./read-lines.ts";
+import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from "./results/format-result.ts";
+import { openOutput } from "./results/output-target.ts";
+import type { Progress } from "./results/progress.ts";
+import { type RunState, readRunState, refuseChangedInput, removeRunFiles, writeRunState } from "./results/run-state.ts";
+import { findSegments } from "./results/segments.ts";
+import { writeInInputOrder } from "./results/write-output.ts";
+
+export interface RunFileOptions {
+  readonly config: Config;
+  readonly redis: RedisAddress;
+  /** Nobody else uses that Redis. */
+  readonly alone: boolean;
+  readonly input: Input;
+  readonly lines: LineReader;
+  /** Where the answers go, or "-". */
+  readonly output: string;
+  /** Segments and state lie beside this path; OUTPUT itself unless that is "-". */
+  readonly workPath: string;
+  readonly format: LineFormat | undefined;
+  readonly optionsHash: string;
+  readonly deadlineMs: number | undefined;
+  readonly fresh: boolean;
+  readonly retryFailed: boolean;
+  readonly withPools: boolean;
+  readonly replaceConfig: boolean;
+  readonly onNotice: (line: string) => void;
+}
+
+export interface RunSummary {
+  readonly batch: string;
+  readonly state: "finished" | "interrupted";
+  readonly rows: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly asked_again: number;
+  readonly cost_usd: number;
+  readonly wall_s: number;
+  readonly by_model: Record<string, unknown>;
+  readonly by_tier: Record<string, unknown>;
+  readonly output: string;
+}
+
+/** One line of the display: a tier and why it waits, if it does. */
+export interface TierSnapshot {
+  readonly tier: string;
+  readonly running: number;
+  readonly waiting: number;
+  readonly reason: string | undefined;
+}
+
+export interface RunSnapshot {
+  readonly rowsSeen: number;
+  readonly sawAllRows: boolean;
+  readonly progress: Progress;
+  readonly tiers: readonly TierSnapshot[];
+  /** Why the run as a whole waits (Redis, the disk). */
+  readonly reason: string | undefined;
+}
+
+export interface FileRun {
+  snapshot(): RunSnapshot;
+  readonly finished: Promise<RunSummary>;
+  /** First Ctrl-C: finish what is in flight, then stop resumable. */
+  stopGently(): void;
+  /** Second Ctrl-C: hand back what is in flight, resumable all the same. */
+  stopNow(): void;
+}
+
+/** The main job: a file of prompts in, a file of answers out. The caller holds the output's lock. */
+export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
+  const startedMs = Date.now();
+  const state = chooseState(options);
+  const fleet = await joinFleet({
+    config: options.config,
+    redis: options.redis,
+    alone: options.alone,
+    replaceConfig: options.replaceConfig,
+  });
+  writeRunState(options.workPath, state);
+  const batch = await own(options, fleet, state);
+  let gently: boolean | undefined;
+
+  async function stopping(gentle: boolean): Promise<void> {
+    if (gently === false || gently === gentle) return;
+    const first = gently === undefined;
+    gently = gentle;
+    batch.stopFeeding();
+    if (!gentle) for (const running of fleet.pools()) running.pool.abort();
+    if (!first) return;
+    await fleet.leave(gentle);
+    await batch.stop();
+  }
+
+  const deadline =
+    options.deadlineMs === undefined
+      ? undefined
+      : setTimeout(
+          () => void batch.endRemaining("deadline_passed", "the deadline passed before this row was answered"),
+          Math.max(0, state.startedAtMs + options.deadlineMs - Date.now()),
+        );
+
+  async function finish(): Promise<RunSummary> {
+    try {
+      const how = await batch.finished;
+      const askedAgain = await fleet.claims.readAskedAgain(state.batchId);
+      if (how === "whole") {
+        await assemble(options, batch);
+        await fleet.claims.setState(state.batchId, batch.state(), "ended");
+        await fleet.claims.forget(state.batchId);
+        removeRunFiles(options.workPath);
+      }
+      return summaryOf(options, state, batch, how === "whole" ? "finished" : "interrupted", askedAgain, startedMs);
+    } finally {
+      clearTimeout(deadline);
+      if (gently === undefined) await fleet.leave(true);
+      await fleet.close();
+    }
+  }
+
+  return {
+    snapshot: () => snapshotOf(fleet, batch),
+    finished: finish(),
+    stopGently: () => void stopping(true),
+    stopNow: () => void stopping(false),
+  };
+}
+
+function chooseState({ input, workPath, optionsHash, fresh, retryFailed, onNotice }: RunFileOptions): RunState {
+  const found = readStateUnlessFresh(workPath, fresh);
+  const nextEpoch = (findSegments(workPath).at(-1)?.epoch ?? 0) + 1;
+  if (found === undefined) {
+    if (fresh) removeRunFiles(workPath);
+    return {
+      version: 1,
+      batchId: randomBytes(5).toString("hex"),
+      generation: 0,
+      retryFailedBelowEpoch: 0,
+      input: input.identity,
+      configHash: optionsHash,
+      startedAtMs: Date.now(),
+    };
+  }
+  refuseChangedInput(found, input.identity, workPath);
+  if (found.configHash !== optionsHash)
+    onNotice("the configuration changed since this run began; it applies to the rows that are not yet answered");
+  if (!retryFailed) return { ...found, configHash: optionsHash };
+  return { ...found, configHash: optionsHash, generation: found.generation + 1, retryFailedBelowEpoch: nextEpoch };
+}
+
+function readStateUnlessFresh(workPath: string, fresh: boolean): RunState | undefined {
+  return fresh ? undefined : readRunState(workPath);
+}
+
+function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<OwnedBatch> {
+  const { config, input, lines } = options;
+  return ownBatch({
+    fleet,
+    batchId: state.batchId,
+    generation: state.generation,
+    outputPath: options.workPath,
+    retryFailedBelowEpoch: state.retryFailedBelowEpoch,
+    models: config.models,
+    lines: () => input.readLines(),
+    readLineAt: (offset) => input.readLineAt(offset),
+    readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
+    possibleTiers: lines.possibleTiers,
+    concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 64,
+    async onTier(tier) {
+      if (options.withPools) await fleet.startPool(tier);
+    },
+  });
+}
+
+async function assemble({ output, format, lines }: RunFileOptions, batch: OwnedBatch): Promise<void> {
+  const writer = await openOutput(output);
+  try {
+    const isCsv = /\.csv(\.gz)?$/.test(output);
+    if (isCsv) await writer.write(formatCsvHeader());
+    const chosen = format ?? lines.format();
+    await writeInInputOrder(
+      batch.table,
+      batch.table.length,
+      batch.segmentPaths,
+      formatterFor(isCsv, chosen, lines.format()),
+      writer,
+    );
+    await writer.commit();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** The stored line is the flat line already, unless it may carry a provider's whole answer. */
+function formatterFor(
+  isCsv: boolean,
+  chosen: LineFormat,
+  came: LineFormat,
+): ((result: ResultLine) => string) | undefined {
+  if (isCsv) return formatCsvRow;
+  if (chosen === "openai") return formatOpenaiLine;
+  return came === "flat" ? undefined : formatFlatLine;
+}
+
+function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
+  const { feeder, progress, table } = batch;
+  const tiers = feeder.windows.all().flatMap((window): TierSnapshot[] => {
+    if (window === feeder.windows.ownRecords) return [];
+    const running = fleet.pools().find((one) => one.pool.tier.name === window.tier);
+    const inFlight = running?.pool.inFlight() ?? 0;
+    const waiting = Math.max(0, window.rows + window.parked - inFlight);
+    const reason = running === undefined ? "no pool of this process works it" : running.pool.waitReason();
+    return [
+      { tier: window.tier, running: inFlight, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined },
+    ];
+  });
+  return {
+    rowsSeen: table.length,
+    sawAllRows: feeder.scannedAll,
+    progress,
+    tiers,
+    reason: fleet.redisTrouble() ?? batch.waitReason(),
+  };
+}
+
+function summaryOf(
+  { output }: RunFileOptions,
+  state: RunState,
+  { progress, table, feeder }: OwnedBatch,
+  how: RunSummary["state"],
+  askedAgain: number,
+  startedMs: number,
+): RunSummary {
+  return {
+    batch: state.batchId,
+    state: how,
+    rows: feeder.scannedAll ? table.length : progress.answered + progress.failed,
+    answered: progress.answered,
+    failed: progress.failed,
+    asked_again: askedAgain,
+    cost_usd: roundUsd(progress.costUsd),
+    wall_s: Math.round((Date.now() - startedMs) / 100) / 10,
+    by_model: countsOf(progress.byModel),
+    by_tier: countsOf(progress.byTier),
+    output,
+  };
+}
+
+const roundUsd = (usd: number): number => Math.round(usd * 1e6) / 1e6;
+
+function countsOf(counts: Progress["byModel"]): Record<string, unknown> {
+  return Object.fromEntries(
+    [...counts].map(([name, count]) => [
+      name,
+      {
+        answered: count.answered,
+        failed: count.failed,
+        input_tokens: count.inputTokens,
+        output_tokens: count.outputTokens,
+        cost_usd: roundUsd(count.costUsd),
+      },
+    ]),
+  );
+}
