@@ -106,7 +106,8 @@ function leaveOut(root: unknown, path: ConfigPath): void {
   const last = plain.at(-1);
   const parent = plain.slice(0, -1).reduce<unknown>((at, part) => (at as Record<string, unknown>)?.[part], root);
   if (last === undefined || typeof parent !== "object" || parent === null) return;
-  if (plain.length === 2) (parent as Record<string, unknown>)[last] = {};
+  const isEntry = plain.length === 2 && ["tiers", "models", "tasks"].includes(String(plain[0]));
+  if (isEntry) (parent as Record<string, unknown>)[last] = {};
   else delete (parent as Record<string, unknown>)[last];
 }
 
