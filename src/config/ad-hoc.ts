@@ -19,6 +19,7 @@ function tierNameOf(baseUrl: string): string {
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
   return `${url.hostname}-${port}`
     .toLowerCase()
+    .replace(/[[\]]/g, "")
     .replace(/[^a-z0-9_.-]+/g, "-")
     .replace(/^-+/, "");
 }
