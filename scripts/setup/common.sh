@@ -41,28 +41,38 @@ make_workspace() {
   trap 'exit 143' TERM
 }
 
-# One set-up of a checkout at a time; a lock whose process is gone is broken.
+# One set-up of a checkout at a time; a lock is broken when its process is gone, and the command that it ran.
 lock_setup() {
   [ -z "${locked:-}" ] || return 0
   make_workspace
-  local holder waited=0
+  local holders waited=0
   until mkdir "$tools/setup.lock" 2>/dev/null; do
-    holder="$(cat "$tools/setup.lock/pid" 2>/dev/null || true)"
-    if [ -n "$holder" ] && kill -0 "$holder" 2>/dev/null; then
-      [ "$waited" -ne 1 ] || say "Waiting for the set-up that process $holder is doing in this checkout"
-    elif [ -n "$holder" ] || [ "$waited" -ge 10 ]; then
+    holders="$(cat "$tools/setup.lock/process" "$tools/setup.lock/command" 2>/dev/null || true)"
+    if [ -n "$holders" ] && any_lives $holders; then
+      [ "$waited" -ne 1 ] || say "Waiting for another set-up of this checkout (process $(echo $holders | tr ' ' ','))"
+    elif [ -n "$holders" ] || [ "$waited" -ge 10 ]; then
       rm -rf "$tools/setup.lock"
       continue
     fi
     sleep 1
     waited=$((waited + 1))
   done
-  echo $$ >"$tools/setup.lock/pid"
+  echo $$ >"$tools/setup.lock/process"
   locked=yes
+}
+
+# any_lives PID…
+any_lives() {
+  local process
+  for process in "$@"; do
+    if kill -0 "$process" 2>/dev/null; then return 0; fi
+  done
+  return 1
 }
 
 # Removes what set-up keeps while it works. Runs at exit; call it before `exec` and before what may take long.
 clean_up() {
+  [ -z "${running:-}" ] || { kill "$running" 2>/dev/null && wait "$running" 2>/dev/null || true; }
   [ -z "${workspace:-}" ] || rm -rf "$workspace"
   workspace=""
   [ -z "${locked:-}" ] || rm -rf "$tools/setup.lock"
@@ -73,7 +83,12 @@ clean_up() {
 logged() {
   make_workspace
   local status=0
-  "$@" >"$workspace/log" 2>&1 </dev/null || status=$?
+  # In the background, so that a signal ends this shell at once, and known by the lock: npm outlives a killed shell.
+  "$@" >"$workspace/log" 2>&1 </dev/null &
+  running=$!
+  [ -z "${locked:-}" ] || echo "$running" >"$tools/setup.lock/command"
+  wait "$running" || status=$?
+  running=""
   [ "$status" -ne 0 ] || return 0
   { grep -i -E 'error|cannot|unable|denied|not found' "$workspace/log" || cat "$workspace/log"; } |
     head -n "${log_lines:-12}" | sed 's/^/    /' >&2 || true

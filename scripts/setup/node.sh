@@ -40,7 +40,7 @@ ensure_dependencies() {
       "or from nodejs.org, then run this again."
     step "Installing the packages of package-lock.json into node_modules (half a minute, about 400 MB)"
     # Node 20 may install what Node 22 will run: the packages bring their own Node.
-    (cd "$root" && logged npm ci --no-audit --no-fund --engine-strict=false) ||
+    logged npm ci --prefix "$root" --no-audit --no-fund --engine-strict=false ||
       fail "npm ci failed in $root (its last lines are above). If it is the network: mend it and run this again."
     cp "$root/package-lock.json" "$root/node_modules/.promptfleet-lock.json"
   fi
