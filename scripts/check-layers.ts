@@ -19,8 +19,20 @@ const sharedFiles: Readonly<Record<string, { typesOnly: boolean; reason: string 
   "src/queue/coalesce.ts": { typesOnly: false, reason: "one round trip for the script calls of one turn" },
 };
 
+/** The wiring, which may import every room: the only files that lie in src/ itself, but for the bin. */
+const wiring = [
+  "src/fleet.ts",
+  "src/index.ts",
+  "src/own-batch.ts",
+  "src/run-file.ts",
+  "src/prepare-lines.ts",
+  "src/read-lines.ts",
+  "src/finished-output.ts",
+  "src/join-redis.ts",
+];
+
 /** Where stages meet, in order: each may import those before it and everything that is no meeting place. */
-const meetingPlaces = ["src/fleet.ts", "src/own-batch.ts", "src/index.ts", "src/serve", "src/cli", "src/cli.ts"];
+const meetingPlaces = ["the wiring", "src/serve", "src/cli", "src/cli.ts"];
 
 /** Patterns that have one home. `where` says which files are searched. */
 const confinedPatterns: readonly {
@@ -110,10 +122,11 @@ function resolveImport(root: string, file: string, specifier: string): string {
   return existsSync(join(root, target)) ? target : `${target} (not there)`;
 }
 
-/** The room of a file: `job`, `config`, `workers`, a stage's folder, or a meeting place. */
+/** The room of a file: `workers`, a folder of src/, the wiring, or the file itself when it is in no room. */
 function roomOf(file: string): string {
   const parts = file.split("/");
   if (parts[0] !== "src") return parts[0] ?? "";
+  if (wiring.includes(file)) return "the wiring";
   return parts.length === 2 ? file : `src/${parts[1]}`;
 }
 
@@ -125,7 +138,10 @@ function checkArrow(file: string, { target, typesOnly, line }: Import): string[]
   if (!["src", "workers"].includes(target.split("/")[0] ?? ""))
     return problem("the program imports src/ and workers/ only");
   const place = meetingPlaces.indexOf(from);
-  if (from.endsWith(".ts") && place === -1) return problem(`${file} is no room: put it into a folder of src/`);
+  if (from.endsWith(".ts") && place === -1)
+    return problem(
+      `${file} is in no room: put it into a folder of src/, or among the wiring in scripts/check-layers.ts`,
+    );
   if (place !== -1) {
     return meetingPlaces.indexOf(to) <= place ? [] : problem(`${from} comes before ${to}`);
   }
@@ -136,7 +152,7 @@ function checkArrow(file: string, { target, typesOnly, line }: Import): string[]
   if (shared !== undefined && from !== "src/config" && from !== "workers") {
     return !shared.typesOnly || typesOnly ? [] : problem(`only its types are shared (${shared.reason})`);
   }
-  return problem("a room imports src/job, src/config and itself; stages meet in src/fleet.ts");
+  return problem("a room imports src/job, src/config and itself; stages meet in the wiring");
 }
 
 function checkConfinedPatterns(file: string, lines: readonly string[]): string[] {

@@ -1,12 +1,12 @@
 # Node and the packages of package-lock.json. Sourced after common.sh.
 
-node_major=22
-node_minor=12
+# The oldest Node that will do, as package.json says it: "node": ">=22.12" of its engines.
+node_oldest="$(sed -n 's/^ *"node": ">=\([0-9]*\.[0-9]*\).*/\1/p' "$root/package.json")"
 
 # node_works PATH: true when this Node runs here and is new enough.
 node_works() {
   local version
-  version="$("$1" --version 2>/dev/null)" && at_least "$version" "$node_major" "$node_minor"
+  version="$("$1" --version 2>/dev/null)" && at_least "$version" "${node_oldest%.*}" "${node_oldest#*.}"
 }
 
 # pick_node: sets `node` to the program's Node: the system's when it is new enough, else the one that comes with the
@@ -35,7 +35,7 @@ ensure_dependencies() {
   dependencies_fresh || lock_setup
   if ! dependencies_fresh; then
     have npm || fail "promptfleet needs Node and npm, and found no npm on PATH." \
-      "Install Node $node_major.$node_minor or newer (any Node 18 or newer will do to start: a newer one comes with the packages):" \
+      "Install Node $node_oldest or newer (any Node 18 or newer will do to start: a newer one comes with the packages):" \
       "  apt-get install nodejs npm · dnf install nodejs npm · apk add nodejs npm · pacman -S nodejs npm · brew install node" \
       "or from nodejs.org, then run this again."
     step "Installing the packages of package-lock.json into node_modules (half a minute, about 400 MB)"
@@ -65,6 +65,6 @@ fetch_node() {
   logged npm install --prefix "$workspace/nodejs" --no-audit --no-fund --ignore-scripts "$package@$version" || true
   rm -rf "$tools/nodejs"
   mv "$workspace/nodejs" "$tools/nodejs"
-  pick_node || fail "Expected Node $node_major.$node_minor or newer, found $(node --version 2>/dev/null || echo none), and npm's package \"$package\" does not run on this machine." \
+  pick_node || fail "Expected Node $node_oldest or newer, found $(node --version 2>/dev/null || echo none), and npm's package \"$package\" does not run on this machine." \
     "Install a newer Node (nodejs.org or your package manager) and run this again."
 }
