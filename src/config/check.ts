@@ -53,11 +53,14 @@ export function trustedHostsOf(file: ConfigFile): string[] {
   return (file.policy?.trustedHosts ?? []).map((host) => host.toLowerCase());
 }
 
-/** The URLs of a tier: as configured, else where its provider listens by default. */
+/** The URLs of a tier, with the path of its API: as configured, else where its provider listens by default. */
 export function baseUrlsOf(tier: TierFile): string[] {
   if (tier.provider === undefined) return [];
-  const urls = tier.baseUrl ?? providerFacts[tier.provider].defaultBaseUrl ?? [];
-  return [urls].flat().map((url) => url.replace(/\/+$/, ""));
+  const { defaultBaseUrl, apiPath } = providerFacts[tier.provider];
+  return [tier.baseUrl ?? defaultBaseUrl ?? []].flat().map((written) => {
+    const url = written.replace(/\/+$/, "");
+    return apiPath !== undefined && new URL(url).pathname === "/" ? url + apiPath : url;
+  });
 }
 
 function missing(path: ConfigPath, expected: string): Problem {

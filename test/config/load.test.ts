@@ -104,6 +104,17 @@ describe("the loaded config", () => {
     expect(config).toMatchObject({ fleet: "promptfleet", defaultTask: "simple" });
   });
 
+  it("adds the path of the API to a base URL without one, and takes closing slashes away", async () => {
+    const urls = { a: ["vllm", "http://a:1/"], b: ["localai", "http://a/api/v1/"], c: ["ollama", "http://a:1//"] };
+    const tiers = Object.entries(urls).map(([name, [provider, baseUrl]]) => [name, { provider, baseUrl }]);
+    const config = await loadFile({ ...smallConfig, tiers: { ...smallConfig.tiers, ...Object.fromEntries(tiers) } });
+    expect(["a", "b", "c"].map((name) => config.tiers[name]?.baseUrls[0])).toEqual([
+      "http://a:1/v1",
+      "http://a/api/v1",
+      "http://a:1",
+    ]);
+  });
+
   it("learns the limits of a cloud tier from its headers unless it is told", async () => {
     const tiers = {
       ...smallConfig.tiers,
