@@ -33,7 +33,7 @@ offer_key() {
   local place
   place="$(key_place "$1")" || return 0
   if [ -f "$root/dist/workers/$2.js" ]; then
-    offer "$1 is set in $place (this costs money: put --budget 0.50 behind it)" "$3"
+    offer "$1 is set in $place, and this costs money" "$3"
   else
     say ""
     say "$1 is set in $place; this version has no adapter for $2 yet."
