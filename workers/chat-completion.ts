@@ -1,0 +1,98 @@
+import type { Answer } from "../src/job/outcome.ts";
+import type { BackendCall } from "./adapter.ts";
+import { errorIn, isObject } from "./backend-words.ts";
+import { type ClassifyContext, classifyError } from "./classify.ts";
+import type { Failure, HttpResponse } from "./response.ts";
+
+/**
+ * The body of a request in OpenAI's chat dialect. A body that came as an OpenAI batch line is sent whole, but for its
+ * model and for streaming.
+ * @param withLimit false leaves out an output limit that is not the row's own.
+ */
+export function chatRequestBody(
+  { model, request, maxOutputTokens, defaults }: BackendCall,
+  withLimit: boolean,
+): string {
+  if (request.openaiBody !== undefined) {
+    const { stream, stream_options, ...body } = request.openaiBody;
+    return JSON.stringify({ ...body, model });
+  }
+  return JSON.stringify({
+    model,
+    messages: request.messages,
+    // JSON.stringify leaves out what is undefined.
+    max_tokens: withLimit ? maxOutputTokens : request.maxOutputTokens,
+    temperature: request.temperature ?? defaults.temperature,
+    top_p: request.topP ?? defaults.topP,
+    stop: request.stop ?? defaults.stop,
+    seed: request.seed ?? defaults.seed,
+  });
+}
+
+/** Reads a success: its answer, or why its body is none. Checked by hand, as this is done once for every row. */
+export function readChatCompletion(
+  response: HttpResponse,
+  call: BackendCall,
+  context: ClassifyContext,
+): { readonly kind: "answered"; readonly answer: Answer } | Failure {
+  let body: unknown;
+  try {
+    body = JSON.parse(response.text);
+  } catch {
+    return noAnswer(context.host, response, "is not JSON");
+  }
+  if (!isObject(body)) return noAnswer(context.host, response, "is no JSON object");
+  const choices = body.choices;
+  if (!Array.isArray(choices)) {
+    const error = errorIn(body);
+    if (error?.status !== undefined) return classifyError(error.status, error, response, context);
+    return noAnswer(context.host, response, error === undefined ? "has no choices" : "holds an error, not an answer");
+  }
+  const choice: unknown = choices[0];
+  if (!isObject(choice) || !isObject(choice.message)) return noAnswer(context.host, response, "has no choices");
+  const text = textOf(choice.message);
+  if (text === undefined) return noAnswer(context.host, response, "has a message without text");
+  return {
+    kind: "answered",
+    answer: {
+      text,
+      finishReason: typeof choice.finish_reason === "string" ? choice.finish_reason : "stop",
+      usage: usageOf(body.usage),
+      model: typeof body.model === "string" && body.model !== "" ? body.model : call.model,
+      ...(call.request.openaiBody === undefined ? {} : { openaiBody: body }),
+    },
+  };
+}
+
+/** `null` is what comes with tool calls, a refusal, or thinking that used up the limit. */
+function textOf({ content, refusal }: Readonly<Record<string, unknown>>): string | undefined {
+  if (typeof content === "string") return content;
+  if (content === null || content === undefined) {
+    if (typeof refusal === "string") return refusal;
+    return content === null ? "" : undefined;
+  }
+  if (!Array.isArray(content)) return undefined;
+  return content.map((part) => (isObject(part) && typeof part.text === "string" ? part.text : "")).join("");
+}
+
+/** Some servers leave out the usage, or parts of it. */
+function usageOf(usage: unknown): Answer["usage"] {
+  if (!isObject(usage)) return { inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
+  const details = usage.prompt_tokens_details;
+  return {
+    inputTokens: countOf(usage.prompt_tokens),
+    outputTokens: countOf(usage.completion_tokens),
+    cachedTokens: isObject(details) ? countOf(details.cached_tokens) : 0,
+  };
+}
+
+export function countOf(value: unknown): number {
+  return typeof value === "number" && value > 0 && Number.isFinite(value) ? Math.round(value) : 0;
+}
+
+/** Names what came by its kind only: a page or a text of unknown origin may hold anything. */
+function noAnswer(host: string, { status, headers, text }: HttpResponse, what: string): Failure {
+  const type = String(headers["content-type"] ?? "no content type").split(";")[0];
+  const size = text === "" ? "empty" : `${type}, ${Buffer.byteLength(text)} bytes`;
+  return { kind: "invalid-answer", message: `${host} answers ${status}, but its body (${size}) ${what}` };
+}

@@ -1,0 +1,64 @@
+import { messageOf } from "../src/job/errors.ts";
+import { NotLocalError } from "./location-guard.ts";
+import type { Failure } from "./response.ts";
+
+/** How far a request had come when its connection failed. */
+interface Progress {
+  /** A connection was there and the request may have left. */
+  readonly sent: boolean;
+  /** The headers of an answer had come. */
+  readonly answering: boolean;
+}
+
+/** What an error of a connection, a look-up or a TLS handshake means for the call. */
+export function classifyConnectionError(error: Error, host: string, { sent, answering }: Progress): Failure {
+  const refusal = causes(error).find((cause) => cause instanceof NotLocalError);
+  if (refusal !== undefined) return { kind: "refused-by-policy", message: refusal.message };
+  const code = codeOf(error);
+  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
+    return { kind: "cancelled", message: `the connection to ${host} was closed by this side` };
+  }
+  // What is not HTTP at all (HPE_: the parser's codes) is another program on that port.
+  if (!answering && code.startsWith("HPE_")) {
+    return { kind: "unreachable", message: `${host} does not speak HTTP (${code})` };
+  }
+  if (!sent) return { kind: "unreachable", message: `${host} cannot be reached: ${wordsFor(code, error)}` };
+  const when = answering ? "in the middle of its answer" : "before it answered";
+  return { kind: "server-error", message: `${host} broke the connection ${when} (${code || messageOf(error)})` };
+}
+
+function causes(error: Error): unknown[] {
+  const inner = error instanceof AggregateError ? error.errors : [];
+  return [error, error.cause, ...inner];
+}
+
+/** The first code among the error, its cause and what it gathers (one error for each address of a name). */
+function codeOf(error: Error): string {
+  for (const cause of causes(error)) {
+    const code = (cause as { code?: unknown } | undefined)?.code;
+    if (typeof code === "string") return code;
+  }
+  return "";
+}
+
+const wordsByCode: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused; is the server running, and is its port right?",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "its name cannot be looked up now",
+  EHOSTUNREACH: "no way to that host",
+  ENETUNREACH: "no way to that network",
+  ETIMEDOUT: "no answer to the attempt to connect",
+  UND_ERR_CONNECT_TIMEOUT: "no answer to the attempt to connect",
+  EPROTO: "no TLS there; is it http instead of https?",
+  ERR_SSL_WRONG_VERSION_NUMBER: "no TLS there; is it http instead of https?",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; NODE_EXTRA_CA_CERTS names a file of trusted ones",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is self-signed; NODE_EXTRA_CA_CERTS names a file of trusted ones",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate cannot be verified; NODE_EXTRA_CA_CERTS names trusted ones",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
+};
+
+function wordsFor(code: string, error: Error): string {
+  const words = wordsByCode[code] ?? (messageOf(error) || "the connection failed");
+  return code === "" ? words : `${words} (${code})`;
+}

@@ -1,0 +1,12 @@
+import type { Provider } from "../src/config/config.ts";
+import type { Adapter } from "./adapter.ts";
+import { localai } from "./localai.ts";
+import { openaiCompatible } from "./openai-compatible.ts";
+import { vllm } from "./vllm.ts";
+
+/** One adapter per provider; a provider that is missing here cannot be used in this version. */
+export const adapters = {
+  "openai-compatible": openaiCompatible,
+  vllm,
+  localai,
+} satisfies Partial<Record<Provider, Adapter>>;

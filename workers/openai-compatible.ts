@@ -1,0 +1,118 @@
+import type { Provider } from "../src/config/config.ts";
+import type { Outcome } from "../src/job/outcome.ts";
+import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./adapter.ts";
+import { isObject } from "./backend-words.ts";
+import { chatRequestBody, readChatCompletion } from "./chat-completion.ts";
+import { classifyResponse } from "./classify.ts";
+import { type HttpConnection, openConnection } from "./http.ts";
+import type { Failure, HttpResponse } from "./response.ts";
+
+/** In what members of this family differ. */
+export interface OpenaiDialect {
+  readonly provider: Provider;
+  /** Calls in flight per endpoint when `concurrency` is "auto". */
+  readonly defaultConcurrency: number;
+  /** The path to use when the base URL has none. */
+  readonly defaultPath: string;
+  /** Asked before the list of models: undefined when the server is ready. */
+  readonly checkReady?: (ask: Ask, serverPath: string) => Promise<Failure | undefined>;
+}
+
+/** A GET without cost; a Failure for every end but a success. */
+export type Ask = (path: string) => Promise<HttpResponse | Failure>;
+
+const probeTimeoutMs = 10_000;
+
+/** An adapter for a server that speaks OpenAI's `/chat/completions`. */
+export function openaiAdapter(dialect: OpenaiDialect): Adapter {
+  return {
+    provider: dialect.provider,
+    defaultConcurrency: dialect.defaultConcurrency,
+    needsBaseUrl: true,
+    connect: (options) => connect(dialect, options),
+  };
+}
+
+export const openaiCompatible = openaiAdapter({
+  provider: "openai-compatible",
+  defaultConcurrency: 8,
+  defaultPath: "",
+});
+
+function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
+  const connection = openConnection(options);
+  const path = connection.basePath || dialect.defaultPath;
+  const chatPath = `${path}/chat/completions`;
+  const { host } = connection;
+  const { apiKey } = options;
+  /** What the server says a model's context holds (vLLM does), by model id. */
+  const contextTokens = new Map<string, number>();
+
+  async function ask(call: BackendCall, withLimit: boolean): Promise<Outcome> {
+    const response = await connection.send({
+      method: "POST",
+      path: chatPath,
+      body: chatRequestBody(call, withLimit),
+      private: call.private,
+      signal: call.signal,
+      timeoutMs: call.timeoutMs,
+    });
+    if (response.kind !== "response") return response;
+    const context = { host, apiKey, request: call.request };
+    if (response.status >= 200 && response.status < 300) return readChatCompletion(response, call, context);
+    return classifyResponse(response, context);
+  }
+
+  return {
+    async call(call) {
+      const startedAtMs = performance.now();
+      const { request, maxOutputTokens, model } = call;
+      // The default limit may be more than a small model's context has room for; such servers then refuse every row,
+      // and without a limit give what room there is, which is less than the limit.
+      const ownLimit = request.maxOutputTokens !== undefined || request.openaiBody !== undefined;
+      const room = call.contextTokens ?? contextTokens.get(model) ?? Number.POSITIVE_INFINITY;
+      const withLimit = ownLimit || maxOutputTokens < room;
+      const outcome = await ask(call, withLimit);
+      if (outcome.kind !== "context-overflow" || ownLimit || !withLimit) return outcome;
+      const timeoutMs = call.timeoutMs - Math.round(performance.now() - startedAtMs);
+      return timeoutMs > 0 ? ask({ ...call, timeoutMs }, false) : outcome;
+    },
+    async probe(signal) {
+      const get: Ask = async (target) => {
+        const response = await send(connection, target, signal);
+        if (response.kind !== "response" || (response.status >= 200 && response.status < 300)) return response;
+        return classifyResponse(response, { host, apiKey });
+      };
+      const notReady = await dialect.checkReady?.(get, path.replace(/\/v1$/, ""));
+      if (notReady !== undefined) return { usable: false, outcome: notReady };
+      const response = await get(`${path}/models`);
+      if (response.kind !== "response") return { usable: false, outcome: response };
+      return readModels(response, host, contextTokens);
+    },
+    close: () => connection.close(),
+  };
+}
+
+function send(connection: HttpConnection, path: string, signal: AbortSignal): Promise<HttpResponse | Failure> {
+  return connection.send({ method: "GET", path, private: false, signal, timeoutMs: probeTimeoutMs });
+}
+
+function readModels({ text }: HttpResponse, host: string, contextTokens: Map<string, number>): Probe {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (!isObject(body) || !Array.isArray(body.data)) {
+    const message = `${host} answers, but its list of models is none; is the path of its baseUrl right?`;
+    return { usable: false, outcome: { kind: "invalid-answer", message } };
+  }
+  const models: string[] = [];
+  for (const entry of body.data) {
+    if (!isObject(entry) || typeof entry.id !== "string") continue;
+    models.push(entry.id);
+    if (typeof entry.max_model_len === "number") contextTokens.set(entry.id, entry.max_model_len);
+  }
+  return { usable: true, models };
+}
