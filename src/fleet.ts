@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
 import type { Config, ModelConfig, TierConfig } from "./config/config.ts";
@@ -16,18 +17,25 @@ import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
 import { createRecorder } from "./results/record-once.ts";
 
+const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
+
 export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
 
 export interface JoinOptions {
   readonly config: Config;
   readonly redis: RedisAddress;
+  /** What to do with jobs that carry their own prompt. */
+  readonly foreignJob: ForeignJob;
+  /** Adapters beside the built-in ones, by provider. */
+  readonly adapters?: Partial<Record<string, Adapter>>;
   /** This Redis has no other living user: what is in flight there was a dead process'. Default false. */
   readonly alone?: boolean;
   readonly replaceConfig?: boolean;
 }
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
-export async function joinFleet({ config, redis: address, alone = false, replaceConfig = false }: JoinOptions) {
+export async function joinFleet(options: JoinOptions) {
+  const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
   const redis = connectRedis(address, "fleet");
@@ -106,10 +114,6 @@ export async function joinFleet({ config, redis: address, alone = false, replace
     },
   };
 
-  const foreignJob: ForeignJob = async () => {
-    throw new Error("jobs that carry their own prompt are not supported yet");
-  };
-
   async function announceTier(tier: TierConfig): Promise<void> {
     const { provider, baseUrls, location } = tier;
     const definition = JSON.stringify({ provider, baseUrls, location });
@@ -144,8 +148,7 @@ export async function joinFleet({ config, redis: address, alone = false, replace
     /** Starts this process' pool of a tier; does nothing when it runs. */
     async startPool(tierName: string): Promise<void> {
       const tier = config.tiers[tierName];
-      const adapter =
-        tier && (adapters as Partial<Record<string, (typeof adapters)[keyof typeof adapters]>>)[tier.provider];
+      const adapter = tier && (options.adapters?.[tier.provider] ?? builtInAdapters[tier.provider]);
       if (tier === undefined || adapter === undefined || pools.has(tierName)) return;
       await announceTier(tier);
       const pool = openTierPool({

@@ -6,6 +6,7 @@ import { messageOf } from "./job/errors.ts";
 import { createIdSet } from "./job/id-set.ts";
 import { type ErrorCode, failedWithoutCall, type ResultLine } from "./job/result.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
+import type { PlannedRow } from "./plan-row.ts";
 import { createFeeder, type Feeder, type FeedLine, type PreparedLine } from "./queue/feed.ts";
 import { findLostRows } from "./queue/find-lost.ts";
 import { OwnershipLost } from "./queue/place-rows.ts";
@@ -14,29 +15,6 @@ import type { FedRow } from "./queue/window.ts";
 import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
 import { createSegment, findSegments, type Recorded, readSegment, segmentPath } from "./results/segments.ts";
-
-/** A line of the input that can be asked. */
-export interface PreparedRow {
-  readonly id: string;
-  readonly task: string | null;
-  readonly route: readonly string[];
-  readonly tiers: readonly string[];
-  /** JSON of its RowPayload. */
-  readonly payload: string;
-  readonly metadata?: Readonly<Record<string, unknown>>;
-}
-
-/** What intake and routing make of a line; `line` is what the row's failure says of it. */
-export type LineReading =
-  | { readonly ok: true; readonly row: PreparedRow }
-  | {
-      readonly ok: false;
-      readonly id: string;
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly task?: string;
-      readonly metadata?: Readonly<Record<string, unknown>>;
-    };
 
 export interface OwnBatchOptions {
   readonly fleet: Fleet;
@@ -48,7 +26,7 @@ export interface OwnBatchOptions {
   readonly models: Readonly<Record<string, ModelConfig>>;
   readonly lines: () => AsyncIterable<readonly FeedLine[]>;
   readonly readLineAt: (offset: number) => Buffer;
-  readonly readLine: (line: FeedLine) => LineReading;
+  readonly readLine: (line: FeedLine) => PlannedRow;
   readonly possibleTiers: number;
   readonly concurrencyOf: (tier: string) => number;
   /** A row for this tier is about to be fed for the first time. */
@@ -127,7 +105,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
 
   function prepare(line: FeedLine, isFirstLook: boolean): PreparedLine {
     const reading = options.readLine(line);
-    if (!reading.ok) return failedLine(line.index, reading.id, reading.task ?? null, reading, reading.metadata);
+    if (!reading.ok) return failedLine(line.index, reading.id, null, reading, reading.metadata);
     const { row } = reading;
     if (isFirstLook && !ids.add(row.id)) duplicates.add(line.index);
     if (duplicates.has(line.index)) {

@@ -5,6 +5,7 @@ import type { Input } from "./intake/open-input.ts";
 import { createRowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
 import { UserError } from "./job/errors.ts";
+import { createRowPlanner } from "./plan-row.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, type Router } from "./routing/choose-model.ts";
 import { createMissingRoutes } from "./routing/missing-routes.ts";
@@ -41,7 +42,7 @@ export async function prepareLines(config: Config, input: Input, flags: LineFlag
     ? () => ({ usable: true }) as const
     : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) });
-  const reader = createLineReader(parse, route, config, possibleTiers(config, route, input, flags));
+  const reader = createLineReader(parse, createRowPlanner(route, config), possibleTiers(config, route, input, flags));
   if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
   return reader;
 }

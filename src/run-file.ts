@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Config } from "./config/config.ts";
 import { type Fleet, joinFleet } from "./fleet.ts";
+import { createForeignJobs } from "./foreign-jobs.ts";
 import type { Input } from "./intake/open-input.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { LineFormat } from "./job/row.ts";
@@ -79,11 +80,12 @@ export interface FileRun {
 export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
   const startedMs = Date.now();
   const state = chooseState(options);
-  const fleet = await joinFleet({
+  const fleet: Fleet = await joinFleet({
     config: options.config,
     redis: options.redis,
     alone: options.alone,
     replaceConfig: options.replaceConfig,
+    foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
   writeRunState(options.workPath, state);
   const batch = await own(options, fleet, state);

@@ -4,7 +4,7 @@ import type { FileRun, RunSnapshot, RunSummary } from "../run-file.ts";
 export interface Display {
   /** A line of its own, above what is redrawn. */
   note(line: string): void;
-  end(summary: RunSummary, warnings: readonly string[]): void;
+  end(summary: RunSummary): void;
   stop(): void;
 }
 
@@ -57,11 +57,10 @@ export function startDisplay(
       erase();
       stream.write(`${line}\n`);
     },
-    end(summary, warnings) {
+    end(summary) {
       stopped = true;
       clearInterval(timer);
       erase();
-      for (const warning of warnings) stream.write(`${warning}\n`);
       if (!json)
         stream.write(
           endLines(summary, run.snapshot())

@@ -113,7 +113,7 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
       );
       try {
         const summary = await startedRun.finished;
-        display.end(summary, lines.warnings());
+        display.end(summary);
         if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
         if (summary.state === "interrupted") return 130;
         return summary.failed > 0 ? 2 : 0;

@@ -1,11 +1,9 @@
 import type { ModelConfig } from "../config/config.ts";
-import { costUsdOf } from "../config/price.ts";
 import type { JobLabels, RowAction, RowPayload } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
-import type { Answer } from "../job/outcome.ts";
-import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
 import { decideAfter } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
+import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
 import type { CallEnd, TierPool } from "./tier-pool.ts";
 
 /** How a job ends for the queue; only run-pool.ts turns it into BullMQ's words. */
@@ -57,19 +55,24 @@ export async function executeJob(job: JobLabels, pool: TierPool, context: Execut
   }
 
   const payload = JSON.parse(verdict.payload) as RowPayload;
-  const row: AdmittedRow = { job, call, payload, model, position: verdict.position, attempts: verdict.attempts };
+  const row: AdmittedRow = {
+    row: job.row,
+    job,
+    call,
+    payload,
+    model,
+    position: verdict.position,
+    attempts: verdict.attempts,
+  };
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
   const end = await pool.call(job.batch, payload, model);
   return settleRow(row, end, pool, context);
 }
 
-interface AdmittedRow {
+interface AdmittedRow extends AskedRow {
   readonly job: JobLabels;
   readonly call: string;
-  readonly payload: RowPayload;
-  readonly model: ModelConfig;
   readonly position: number;
-  readonly attempts: number;
 }
 
 async function settleRow(row: AdmittedRow, end: CallEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
@@ -127,39 +130,3 @@ async function moveOn(
 
 const later = (delayMs: number): JobEnding => ({ kind: "later", delayMs: Math.round(delayMs) });
 const rowKeyOf = (job: JobLabels): string => `${job.batch}-${job.row}`;
-
-function answeredLine({ job, payload, model, attempts }: AdmittedRow, end: CallEnd, answer: Answer): ResultLine {
-  const { usage } = answer;
-  return {
-    id: payload.id,
-    index: job.row,
-    task: payload.task,
-    status: "answered",
-    text: answer.text,
-    model: model.alias,
-    tier: model.tier,
-    finish_reason: answer.finishReason,
-    usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
-    cost_usd: costUsdOf(usage, model.price),
-    latency_ms: end.latencyMs,
-    attempts: attempts + 1,
-    error: null,
-    ...(payload.metadata === undefined ? {} : { metadata: payload.metadata }),
-    ...(answer.openaiBody === undefined ? {} : { openai_body: answer.openaiBody }),
-  };
-}
-
-function failedLine(
-  { job, payload, model, attempts }: AdmittedRow,
-  end: CallEnd,
-  code: ErrorCode,
-  message: string,
-): ResultLine {
-  return {
-    ...failedWithoutCall(job.row, payload.id, payload.task, { code, message }, payload.metadata),
-    model: model.alias,
-    tier: model.tier,
-    latency_ms: end.latencyMs,
-    attempts: attempts + 1,
-  };
-}

@@ -51,7 +51,9 @@ export function coalesce<Item, Answer>(
           batchId,
           part.map((one) => one.item),
         ).then(
-          (answers) => part.forEach((one, position) => one.resolve(answers[position]!)),
+          (answers) => {
+            for (const [position, one] of part.entries()) one.resolve(answers[position]!);
+          },
           (error) => {
             for (const one of part) one.reject(error);
           },

@@ -63,3 +63,8 @@ export function fleetNames(fleet: string): FleetNames {
 export function jobIdOf(batchId: string, index: number, generation: number, hop: number): string {
   return `${batchId}-${index}-${generation}-${hop}`;
 }
+
+/** Where the answer of a private row lies that a plain BullMQ producer added. */
+export function foreignResultKey(names: FleetNames, queueName: string, jobId: string): string {
+  return `${names.queuePrefix}/foreign/${queueName}/${jobId}`;
+}

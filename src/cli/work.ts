@@ -1,0 +1,77 @@
+import { adapters } from "../../workers/index.ts";
+import { dataFolder, redisUrl } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import { type Fleet, joinFleet } from "../fleet.ts";
+import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
+import { UserError } from "../job/errors.ts";
+import { joinRedis } from "../join-redis.ts";
+import { openLiveBatch } from "../live-batch.ts";
+import { createRowPlanner } from "../plan-row.ts";
+import { createRouter } from "../routing/choose-model.ts";
+import { tierUsability } from "../routing/usable-tier.ts";
+
+export interface WorkFlags {
+  readonly tiers?: readonly string[];
+  readonly config?: string;
+  readonly replaceConfig: boolean;
+  readonly fleet?: string;
+  readonly concurrency: Readonly<Record<string, number>>;
+  readonly redis?: string;
+  readonly dataDir?: string;
+}
+
+/** `promptfleet work`: pools only, until SIGINT or SIGTERM. What is in flight then is finished first. */
+export async function work(flags: WorkFlags): Promise<number> {
+  if (redisUrl(flags.redis) === undefined && flags.dataDir === undefined) {
+    throw new UserError("expected the fleet's Redis: --redis URL, REDIS_URL, or --data-dir of the runs to help");
+  }
+  const config = await loadConfig({ configPath: flags.config, fleet: flags.fleet, concurrency: flags.concurrency });
+  const usable = tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
+  const tiers = chooseTiers(flags.tiers, Object.keys(config.tiers), usable);
+  const redis = await joinRedis({ url: flags.redis, dataDirectory: dataFolder(flags.dataDir) });
+  const plan = createRowPlanner(createRouter(config, usable), config);
+  const fleet: Fleet = await joinFleet({
+    config,
+    redis: redis.address,
+    alone: redis.alone,
+    replaceConfig: flags.replaceConfig,
+    foreignJob: createForeignJobs(() => fleet, plan),
+  });
+  try {
+    for (const tier of tiers) await fleet.startPool(tier);
+    const batch = await openLiveBatch(fleet, async () => {});
+    const inbox = runInbox(fleet, batch, plan);
+    process.stderr.write(
+      `working ${tiers.join(", ")} of fleet ${config.fleet}; Ctrl-C finishes what is in flight and leaves\n`,
+    );
+    await stopSignal();
+    await inbox.close();
+    await fleet.leave(true);
+    await batch.close();
+  } finally {
+    await fleet.close();
+    await redis.leave();
+  }
+  return 0;
+}
+
+function chooseTiers(
+  wanted: readonly string[] | undefined,
+  known: readonly string[],
+  usable: ReturnType<typeof tierUsability>,
+): string[] {
+  for (const tier of wanted ?? []) {
+    const usability = usable(tier);
+    if (!usability.usable) throw new UserError(`cannot work tier ${tier}: ${usability.reason}`);
+  }
+  const tiers = [...(wanted ?? known.filter((tier) => usable(tier).usable))];
+  if (tiers.length === 0)
+    throw new UserError("no tier of the config has an adapter and a key here; see --tiers and --config");
+  return tiers;
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,174 @@
+import type { ZodType } from "zod";
+import type { Adapter } from "../workers/adapter.ts";
+import { adapters as builtIn } from "../workers/index.ts";
+import { dataFolder } from "./config/environment.ts";
+import { loadConfig } from "./config/load.ts";
+import type { ConfigFile } from "./config/schema.ts";
+import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
+import { createForeignJobs, runInbox } from "./foreign-jobs.ts";
+import { createRowParser } from "./intake/parse-row.ts";
+import type { ResultLine } from "./job/result.ts";
+import { joinRedis } from "./join-redis.ts";
+import { openLiveBatch } from "./live-batch.ts";
+import { createRowPlanner, type PlannedRow } from "./plan-row.ts";
+import { createRouter } from "./routing/choose-model.ts";
+import { tierUsability } from "./routing/usable-tier.ts";
+
+export type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "../workers/adapter.ts";
+export type { ConfigFile } from "./config/schema.ts";
+export { UserError } from "./job/errors.ts";
+export type { Outcome } from "./job/outcome.ts";
+export type { ErrorCode, ResultLine } from "./job/result.ts";
+
+/** A flat row, as a line of an input file holds it; `prompt` or `messages` is required. */
+export interface Row {
+  readonly id?: string;
+  readonly task?: string;
+  readonly prompt?: string;
+  readonly messages?: readonly { readonly role: string; readonly content: unknown }[];
+  readonly system?: string;
+  readonly model?: string;
+  readonly max_tokens?: number;
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly stop?: string | readonly string[];
+  readonly seed?: number;
+  readonly private?: boolean;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface FleetOptions {
+  /** Path of a models.json, or its content. Default: as the CLI finds it. */
+  readonly config?: string | ConfigFile;
+  /** URL of a shared Redis. Default: `REDIS_URL`, else the embedded one of the data directory. */
+  readonly redis?: string;
+  /** Default: the config's, `promptfleet`. */
+  readonly fleet?: string;
+  /** Tiers that this process works. Default: each when its first row comes, and the inbox; `[]`: none. */
+  readonly tiers?: readonly string[];
+  /** Adapters beside the built-in ones, by provider. */
+  readonly adapters?: Partial<Record<string, Adapter>>;
+  /** Where the embedded Redis lives. Default: one per user. */
+  readonly dataDirectory?: string;
+}
+
+/** A result; `json` is the answer's text read as JSON and checked, when a schema was given. */
+export type Result<Json = unknown> = Omit<ResultLine, "json"> & { readonly json?: Json };
+
+export interface Fleet {
+  /** Queues one row. `result` resolves with its one result, answered or failed; it rejects only when the fleet closes. */
+  enqueue(row: Row): { readonly id: string; readonly result: Promise<Result> };
+  /**
+   * Asks all rows and yields their results as they come, each exactly once; takes rows in only as fast as they are
+   * answered. With a schema, an answer that is not JSON of that shape is a failed result (`invalid_answer`).
+   */
+  run<Json = unknown>(
+    rows: Iterable<Row> | AsyncIterable<Row>,
+    options?: { readonly schema?: ZodType<Json> },
+  ): AsyncGenerator<Result<Json>>;
+  /** Hands back what is in flight and leaves; results that have not come reject. */
+  close(): Promise<void>;
+}
+
+/** Rows of one `run` that are unfinished at once. */
+const mostUnfinished = 2_000;
+
+/**
+ * A fleet inside this process: joins (or starts) Redis, works tiers, takes rows. Installs no signal handlers and prints
+ * nothing.
+ * @throws UserError for a wrong config or a Redis that cannot carry a fleet.
+ */
+export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const config = await loadConfig({
+    ...(typeof options.config === "string" ? { configPath: options.config } : { config: options.config }),
+    fleet: options.fleet,
+  });
+  const redis = await joinRedis({ url: options.redis, dataDirectory: dataFolder(options.dataDirectory) });
+  const hasAdapter = (provider: string) =>
+    Object.hasOwn(builtIn, provider) || options.adapters?.[provider] !== undefined;
+  const usable = options.tiers === undefined ? tierUsability(config, hasAdapter) : () => ({ usable: true }) as const;
+  const plan = createRowPlanner(createRouter(config, usable), config);
+  const joined: JoinedFleet = await joinFleet({
+    config,
+    redis: redis.address,
+    alone: redis.alone,
+    foreignJob: createForeignJobs(() => joined, plan),
+    ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
+  });
+  for (const tier of options.tiers ?? []) await joined.startPool(tier);
+  const batch = await openLiveBatch(joined, async (tier) => {
+    if (options.tiers === undefined) await joined.startPool(tier);
+  });
+  const inbox = options.tiers?.length === 0 ? undefined : runInbox(joined, batch, plan);
+  const parse = createRowParser({ strict: false, kind: "rows" });
+  let rowNumber = 0;
+
+  function planRow(row: Row): PlannedRow {
+    const parsed = parse(Buffer.from(JSON.stringify(row)), ++rowNumber);
+    if (parsed.ok) return plan(parsed.row);
+    return { ok: false, id: parsed.id, code: "invalid_row", message: parsed.message };
+  }
+
+  return {
+    enqueue(row) {
+      const planned = planRow(row);
+      return { id: planned.ok ? planned.row.id : planned.id, result: batch.enqueue(planned) };
+    },
+    async *run<Json>(rows: Iterable<Row> | AsyncIterable<Row>, { schema }: { readonly schema?: ZodType<Json> } = {}) {
+      const finished: Result<Json>[] = [];
+      let unfinished = 0;
+      let failure: unknown;
+      let wake = () => {};
+      const settled = () => new Promise<void>((resolve) => (wake = resolve));
+      for await (const row of rows) {
+        unfinished++;
+        batch
+          .enqueue(planRow(row))
+          .then((result) => finished.push(checked(result, schema)))
+          .catch((error) => (failure ??= error))
+          .finally(() => {
+            unfinished--;
+            wake();
+          });
+        while (unfinished >= mostUnfinished && finished.length === 0) await settled();
+        while (finished.length > 0) yield finished.shift()!;
+        if (failure !== undefined) throw failure;
+      }
+      while (unfinished > 0 || finished.length > 0) {
+        if (finished.length === 0) await settled();
+        while (finished.length > 0) yield finished.shift()!;
+        if (failure !== undefined) throw failure;
+      }
+    },
+    async close() {
+      await inbox?.close();
+      await joined.leave(false);
+      await batch.close();
+      await joined.close();
+      await redis.leave();
+    },
+  };
+}
+
+function checked<Json>(result: ResultLine, schema: ZodType<Json> | undefined): Result<Json> {
+  if (schema === undefined || result.status === "failed") return result as Result<Json>;
+  let value: unknown;
+  try {
+    value = JSON.parse(result.text ?? "");
+  } catch {
+    return invalidAnswer(result, "the answer is not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success
+    ? { ...result, json: parsed.data }
+    : invalidAnswer(result, parsed.error.issues[0]?.message ?? "");
+}
+
+function invalidAnswer<Json>(result: ResultLine, why: string): Result<Json> {
+  const { json: _json, ...rest } = result;
+  return {
+    ...rest,
+    status: "failed",
+    error: { code: "invalid_answer", message: `the answer does not fit the schema: ${why}` },
+  };
+}

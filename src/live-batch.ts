@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import type { Fleet } from "./fleet.ts";
+import { failedWithoutCall, type ResultLine } from "./job/result.ts";
+import type { PlannedRow, PreparedRow } from "./plan-row.ts";
+import { findLostRows } from "./queue/find-lost.ts";
+import { redisScript } from "./queue/redis-script.ts";
+import { createWindows } from "./queue/window.ts";
+import { createCollector } from "./results/collect.ts";
+
+/** A batch without a file: rows come one by one and their results go to this process, and end with it. */
+export interface LiveBatch {
+  /** Queues a row; resolves with its one result, failed or answered. */
+  enqueue(row: PlannedRow): Promise<ResultLine>;
+  /** Ends the batch; rows without a result reject. */
+  close(): Promise<void>;
+}
+
+interface UnfinishedRow {
+  readonly prepared: PreparedRow;
+  readonly resolve: (result: ResultLine) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const sweepEveryMs = 5_000;
+const lostAfterMs = 15_000;
+const rowsPerPlacing = 200;
+
+/** @param onTier told before the first row of a tier is queued; starts its pool where this process has one. */
+export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Promise<void>): Promise<LiveBatch> {
+  const batchId = `live-${randomBytes(5).toString("hex")}`;
+  const keys = fleet.names.batch(batchId);
+  const generation = 0;
+  const claim = () =>
+    fleet.claims.claim({
+      batchId,
+      processId: fleet.processId,
+      lowestEpoch: 1,
+      generation,
+      incarnation: fleet.incarnation(),
+      models: fleet.config.models,
+      storedBitmap: Buffer.alloc(0),
+    });
+  let { epoch } = await claim();
+
+  const unfinished = new Map<number, UnfinishedRow>();
+  const waiting = new Map<string, number[]>();
+  const windows = createWindows((tier) => fleet.concurrencyOf(tier) ?? 64);
+  const knownTiers = new Set<string>();
+  let nextRow = 0;
+  let scheduled = false;
+  let closed = false;
+
+  function schedule(): void {
+    if (scheduled || closed) return;
+    scheduled = true;
+    setImmediate(() => void placeWaiting().catch(failAll));
+  }
+
+  async function placeWaiting(): Promise<void> {
+    scheduled = false;
+    for (const [tier, rows] of waiting) {
+      const window = windows.of(tier);
+      const placing: number[] = [];
+      while (rows.length > 0 && placing.length < rowsPerPlacing && window.hasRoom()) {
+        const row = rows.shift()!;
+        const one = unfinished.get(row);
+        if (one === undefined) continue;
+        window.enter(row, one.prepared.payload.length, one.prepared.tiers);
+        placing.push(row);
+      }
+      if (placing.length === 0) continue;
+      await place(placing, false);
+      if (rows.length > 0) schedule();
+    }
+  }
+
+  async function place(rows: readonly number[], again: boolean): Promise<void> {
+    const toPlace = rows.flatMap((row) => {
+      const one = unfinished.get(row);
+      return one === undefined ? [] : [{ ...one.prepared, row, again }];
+    });
+    for (const { tiers } of toPlace) {
+      for (const tier of tiers) {
+        if (knownTiers.has(tier)) continue;
+        knownTiers.add(tier);
+        await onTier(tier);
+      }
+    }
+    await fleet.placeRows({ batchId, generation, epoch }, toPlace);
+  }
+
+  const trim = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
+  const blocking = fleet.connectBlocking("live-collector");
+  const collector = createCollector({
+    blocking,
+    stream: keys.results,
+    async store(group) {
+      for (const { row, line } of group) {
+        const one = unfinished.get(row);
+        if (one === undefined) continue;
+        unfinished.delete(row);
+        windows.leave(row);
+        one.resolve(JSON.parse(line) as ResultLine);
+      }
+      schedule();
+    },
+    async trim(firstToKeep) {
+      await trim([keys.batch, keys.results], [epoch, firstToKeep]);
+    },
+  });
+  const collecting = collector.run();
+  collecting.catch(failAll);
+
+  function failAll(error: unknown): void {
+    for (const one of unfinished.values()) one.reject(error as Error);
+    unfinished.clear();
+  }
+
+  const onIncarnation = async (): Promise<void> => {
+    epoch = (await claim()).epoch;
+    collector.rewind();
+    await place([...windows.fedRows().keys()], true);
+  };
+  const rebuild = () => void onIncarnation().catch(failAll);
+  fleet.onIncarnation(rebuild);
+
+  const sweeper = setInterval(async () => {
+    const nowMs = Date.now();
+    const suspects = [...windows.fedRows()].filter(([, fed]) => nowMs - fed.fedAtMs > lostAfterMs).slice(0, 1_000);
+    const lost = await findLostRows(
+      fleet.redis,
+      fleet.names,
+      fleet.queues,
+      { batchId, generation, epoch },
+      new Map(suspects.map(([row, fed]) => [row, fed.tiers])),
+    ).catch(() => []);
+    if (lost.length > 0) await place(lost, true).catch(failAll);
+  }, sweepEveryMs);
+  sweeper.unref();
+
+  return {
+    enqueue(planned) {
+      if (closed) return Promise.reject(new Error("the fleet is closed"));
+      const row = nextRow++;
+      if (!planned.ok) return Promise.resolve(failedWithoutCall(row, planned.id, null, planned, planned.metadata));
+      return new Promise((resolve, reject) => {
+        unfinished.set(row, { prepared: planned.row, resolve, reject });
+        const tier = planned.row.tiers[0]!;
+        const rows = waiting.get(tier);
+        if (rows === undefined) waiting.set(tier, [row]);
+        else rows.push(row);
+        schedule();
+      });
+    },
+    async close() {
+      closed = true;
+      clearInterval(sweeper);
+      fleet.offIncarnation(rebuild);
+      collector.finish();
+      await collecting.catch(() => {});
+      blocking.disconnect();
+      failAll(new Error("the fleet was closed before this row had its result"));
+      await fleet.claims.setState(batchId, "open", "ended");
+      await fleet.claims.forget(batchId);
+    },
+  };
+}

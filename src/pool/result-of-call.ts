@@ -1,0 +1,54 @@
+import type { ModelConfig } from "../config/config.ts";
+import { costUsdOf } from "../config/price.ts";
+import type { RowPayload } from "../job/batch.ts";
+import type { Answer } from "../job/outcome.ts";
+import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
+
+/** A row that was asked. */
+export interface AskedRow {
+  /** Its position in the input. */
+  readonly row: number;
+  readonly payload: RowPayload;
+  readonly model: ModelConfig;
+  /** Errors of its own before this call. */
+  readonly attempts: number;
+}
+
+export function answeredLine(
+  { row, payload, model, attempts }: AskedRow,
+  { latencyMs }: { readonly latencyMs: number },
+  { text, finishReason, usage, openaiBody }: Answer,
+): ResultLine {
+  return {
+    id: payload.id,
+    index: row,
+    task: payload.task,
+    status: "answered",
+    text,
+    model: model.alias,
+    tier: model.tier,
+    finish_reason: finishReason,
+    usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
+    cost_usd: costUsdOf(usage, model.price),
+    latency_ms: latencyMs,
+    attempts: attempts + 1,
+    error: null,
+    ...(payload.metadata === undefined ? {} : { metadata: payload.metadata }),
+    ...(openaiBody === undefined ? {} : { openai_body: openaiBody }),
+  };
+}
+
+export function failedLine(
+  { row, payload, model, attempts }: AskedRow,
+  { latencyMs }: { readonly latencyMs: number },
+  code: ErrorCode,
+  message: string,
+): ResultLine {
+  return {
+    ...failedWithoutCall(row, payload.id, payload.task, { code, message }, payload.metadata),
+    model: model.alias,
+    tier: model.tier,
+    latency_ms: latencyMs,
+    attempts: attempts + 1,
+  };
+}
