@@ -1,5 +1,6 @@
 import type { Answer } from "../src/job/outcome.ts";
 import type { BackendCall } from "./adapter.ts";
+import { countOf, noAnswer } from "./answer-parts.ts";
 import { errorIn, isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyError } from "./classify.ts";
 import type { Failure, HttpResponse } from "./response.ts";
@@ -84,15 +85,4 @@ function usageOf(usage: unknown): Answer["usage"] {
     outputTokens: countOf(usage.completion_tokens),
     cachedTokens: isObject(details) ? countOf(details.cached_tokens) : 0,
   };
-}
-
-export function countOf(value: unknown): number {
-  return typeof value === "number" && value > 0 && Number.isFinite(value) ? Math.round(value) : 0;
-}
-
-/** Names what came by its kind only: a page or a text of unknown origin may hold anything. */
-function noAnswer(host: string, { status, headers, text }: HttpResponse, what: string): Failure {
-  const type = String(headers["content-type"] ?? "no content type").split(";")[0];
-  const size = text === "" ? "empty" : `${type}, ${Buffer.byteLength(text)} bytes`;
-  return { kind: "invalid-answer", message: `${host} answers ${status}, but its body (${size}) ${what}` };
 }

@@ -1,6 +1,7 @@
 import type { Provider } from "../src/config/config.ts";
 import type { Adapter } from "./adapter.ts";
 import { localai } from "./localai.ts";
+import { ollama } from "./ollama.ts";
 import { openaiCompatible } from "./openai-compatible.ts";
 import { vllm } from "./vllm.ts";
 
@@ -9,4 +10,5 @@ export const adapters = {
   "openai-compatible": openaiCompatible,
   vllm,
   localai,
+  ollama,
 } satisfies Partial<Record<Provider, Adapter>>;
