@@ -1,5 +1,6 @@
 import type { Provider } from "../src/config/config.ts";
 import type { Adapter } from "./adapter.ts";
+import { llamaCpp } from "./llama-cpp.ts";
 import { localai } from "./localai.ts";
 import { ollama } from "./ollama.ts";
 import { openaiCompatible } from "./openai-compatible.ts";
@@ -11,4 +12,5 @@ export const adapters = {
   vllm,
   localai,
   ollama,
+  "llama-cpp": llamaCpp,
 } satisfies Partial<Record<Provider, Adapter>>;
