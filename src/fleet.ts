@@ -11,7 +11,7 @@ import { createMembership, shareOf } from "./pool/membership.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
-import { connectBlockingRedis, connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
+import { connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
 import { fleetNames } from "./queue/names.ts";
 import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
@@ -39,6 +39,7 @@ export async function joinFleet(options: JoinOptions) {
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
   const redis = connectRedis(address, "fleet");
+  const queueRedis = connectRedis(address, "queues", true);
   const troubles = new Map<string, string>();
   const noteTrouble = (where: string) => (reason: string | undefined) => {
     if (reason === undefined) troubles.delete(where);
@@ -64,7 +65,7 @@ export async function joinFleet(options: JoinOptions) {
     troubles.set("connection", "Redis is not reachable");
   });
 
-  const queues = openTierQueues(redis, names);
+  const queues = openTierQueues(queueRedis, names);
   const claims = createBatchClaims(redis, names);
   const placeRows = createPlaceRows(redis, names, queues);
   const record = createRecorder(redis, names, noteTrouble("record"));
@@ -139,7 +140,7 @@ export async function joinFleet(options: JoinOptions) {
     incarnation: () => incarnation,
     onIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.add(listener),
     offIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.delete(listener),
-    connectBlocking: (purpose: string) => connectBlockingRedis(address, purpose),
+    connectBlocking: (purpose: string) => connectRedis(address, purpose),
     /** Why Redis holds things up, if it does. */
     redisTrouble: () => [...troubles.values()][0],
     /** Calls that this process may have in flight at a tier, when it works it. */
@@ -158,7 +159,7 @@ export async function joinFleet(options: JoinOptions) {
         trustedHosts: config.policy.trustedHosts,
         onChange: () => pools.get(tierName)?.applyCapacity(),
       });
-      pools.set(tierName, runPool(pool, queues.of(tierName), redis, context, foreignJob));
+      pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
       await membership.beat();
     },
     /** Finishes what is in flight here (`gracefully`), or hands it back, and leaves the fleet. */
@@ -169,6 +170,7 @@ export async function joinFleet(options: JoinOptions) {
       await membership.leave();
       await queues.close();
       redis.disconnect();
+      queueRedis.disconnect();
     },
   };
 }

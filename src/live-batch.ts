@@ -86,7 +86,8 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
         await onTier(tier);
       }
     }
-    await fleet.placeRows({ batchId, generation, epoch }, toPlace);
+    const jobRows = await fleet.placeRows({ batchId, generation, epoch }, toPlace, windows.rowsPerJob);
+    windows.noteJobs(toPlace, jobRows);
   }
 
   const trim = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
@@ -132,7 +133,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
       fleet.names,
       fleet.queues,
       { batchId, generation, epoch },
-      new Map(suspects.map(([row, fed]) => [row, fed.tiers])),
+      new Map(suspects),
     ).catch(() => []);
     if (lost.length > 0) await place(lost, true).catch(failAll);
   }, sweepEveryMs);

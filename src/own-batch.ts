@@ -134,7 +134,8 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
         knownTiers.add(tier);
         for (const one of row.tiers) await options.onTier(one);
       }
-      await fleet.placeRows({ batchId, generation, epoch }, rows);
+      const jobRows = await fleet.placeRows({ batchId, generation, epoch }, rows, feeder.windows.rowsPerJob);
+      feeder.windows.noteJobs(rows, jobRows);
     },
     fail(row, line) {
       fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
@@ -204,9 +205,9 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
 
   async function sweep(): Promise<void> {
     const nowMs = Date.now();
-    const suspects = new Map<number, readonly string[]>();
+    const suspects = new Map<number, FedRow>();
     for (const [row, fed] of feeder.windows.fedRows() as ReadonlyMap<number, FedRow>) {
-      if (fed.tiers.length > 0 && nowMs - fed.fedAtMs > lostAfterMs) suspects.set(row, fed.tiers);
+      if (fed.tiers.length > 0 && nowMs - fed.fedAtMs > lostAfterMs) suspects.set(row, fed);
       if (suspects.size >= mostPerSweep) break;
     }
     const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, { batchId, generation, epoch }, suspects);

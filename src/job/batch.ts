@@ -19,10 +19,15 @@ export function moveBatch(from: BatchState, to: BatchState): BatchState {
   return to;
 }
 
-/** What BullMQ holds of a row: labels only, so that no prompt is in a queue, an event or a trace. */
+/**
+ * What BullMQ holds of a row: labels only, so that no prompt is in a queue, an event or a trace. Where a tier answers
+ * faster than one job a row is worth, a job names several rows of one batch, task and model (`rows`, the first is
+ * `row`), which its slot asks one after the other.
+ */
 export interface JobLabels {
   readonly batch: string;
   readonly row: number;
+  readonly rows?: readonly number[];
   readonly generation: number;
   readonly hop: number;
   readonly task: string | null;

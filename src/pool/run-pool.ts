@@ -44,13 +44,23 @@ export function runPool(
   async function process(job: Job, token?: string): Promise<unknown> {
     const labels = job.data as Partial<JobLabels> | null;
     const ending =
-      typeof labels?.batch === "string"
-        ? await executeJob(labels as JobLabels, pool, context)
-        : await foreignJob(job, pool);
+      typeof labels?.batch === "string" ? await executeRows(labels as JobLabels) : await foreignJob(job, pool);
     if ("value" in ending) return ending.value;
     if (ending.kind === "finished") return undefined;
     await job.moveToDelayed(Date.now() + ending.delayMs, token);
     throw new DelayedError();
+  }
+
+  /** Rows of one job come one after the other; those that must wait bring the job back, when the gate skips the rest. */
+  async function executeRows(labels: JobLabels): Promise<JobEnding> {
+    if (labels.rows === undefined) return executeJob(labels, pool, context);
+    let delayMs: number | undefined;
+    for (const row of labels.rows) {
+      if (stopping) return { kind: "later", delayMs: 0 };
+      const ending = await executeJob({ ...labels, row }, pool, context);
+      if (ending.kind === "later") delayMs = Math.max(delayMs ?? 0, ending.delayMs);
+    }
+    return delayMs === undefined ? { kind: "finished" } : { kind: "later", delayMs };
   }
 
   const worker = new Worker(pool.tier.name, process, {

@@ -11,28 +11,18 @@ function open(address: RedisAddress, options: Omit<RedisOptions, "replyMapping">
 }
 
 /**
- * A connection that never gives up: commands wait through an outage and are sent again after it. Commands of one tick
- * go out in one write (auto-pipelining), which halves the system calls of a busy pool.
+ * A connection that never gives up: commands wait through an outage and are sent again after it. Scripts of this program
+ * gather what one turn of the event loop asks themselves (coalesce.ts) and must not share it with BullMQ: its packed
+ * options are binary, and ioredis then turns every command of the same write into buffers.
  */
-export function connectRedis(address: RedisAddress, purpose: string): Redis {
+export function connectRedis(address: RedisAddress, purpose: string, enableAutoPipelining = false): Redis {
   const redis = open(address, {
     connectionName: `promptfleet-${purpose}`,
     maxRetriesPerRequest: null,
     retryStrategy: reconnectDelayMs,
-    enableAutoPipelining: true,
+    enableAutoPipelining,
   });
   // Without a listener ioredis prints every failed reconnection to the console; the state is shown by the display.
-  redis.on("error", () => {});
-  return redis;
-}
-
-/** A connection for commands that block (XREAD BLOCK): pipelining would hold other commands behind the wait. */
-export function connectBlockingRedis(address: RedisAddress, purpose: string): Redis {
-  const redis = open(address, {
-    connectionName: `promptfleet-${purpose}`,
-    maxRetriesPerRequest: null,
-    retryStrategy: reconnectDelayMs,
-  });
   redis.on("error", () => {});
   return redis;
 }

@@ -2,18 +2,19 @@ import type { Redis } from "ioredis";
 import { type FleetNames, jobIdOf } from "./names.ts";
 import type { BatchPlace } from "./place-rows.ts";
 import type { TierQueues } from "./tier-queues.ts";
+import type { FedRow } from "./window.ts";
 
 /**
  * Of rows that were fed, those that no queue holds any more: their job was removed by hand, was dropped by a gate that
  * did not yet know the owner, or was never added. The owner feeds them again.
- * @param rows row → tier of each position of its route.
+ * @param rows as the window knows them.
  */
 export async function findLostRows(
   redis: Redis,
   names: FleetNames,
   queues: TierQueues,
   { batchId, generation }: BatchPlace,
-  rows: ReadonlyMap<number, readonly string[]>,
+  rows: ReadonlyMap<number, Pick<FedRow, "tiers" | "jobRow">>,
 ): Promise<number[]> {
   if (rows.size === 0) return [];
   const order = [...rows.keys()];
@@ -21,9 +22,13 @@ export async function findLostRows(
   const pipeline = redis.pipeline();
   order.forEach((row, at) => {
     const [hop, , position] = (moves[at] ?? "0:0:0").split(":").map(Number) as [number, number, number];
-    const tiers = rows.get(row)!;
+    const { tiers, jobRow } = rows.get(row)!;
     const tier = tiers[Math.min(position, tiers.length - 1)]!;
-    pipeline.hmget(queues.of(tier).toKey(jobIdOf(batchId, row, generation, hop)), "timestamp", "finishedOn");
+    pipeline.hmget(
+      queues.of(tier).toKey(jobIdOf(batchId, hop === 0 ? jobRow : row, generation, hop)),
+      "timestamp",
+      "finishedOn",
+    );
   });
   const replies = (await pipeline.exec()) ?? [];
   return order.filter((_row, at) => {

@@ -30,42 +30,70 @@ export class OwnershipLost extends Error {
 /**
  * Payloads first, then jobs: a job without its payload would find nothing to ask, a payload without its job is found by
  * the owner's sweep.
- * @returns for each row the position of the route it was queued at, or undefined when it is already recorded.
+ * @param rowsPerJob for a tier: rows placed for the first time share a job in groups of up to this many.
+ * @returns for each row the row by which its job is named, or undefined when it is already recorded.
  * @throws OwnershipLost
  */
-export type PlaceRows = (place: BatchPlace, rows: readonly RowToPlace[]) => Promise<(number | undefined)[]>;
+export type PlaceRows = (
+  place: BatchPlace,
+  rows: readonly RowToPlace[],
+  rowsPerJob: (tier: string) => number,
+) => Promise<(number | undefined)[]>;
 
 export function createPlaceRows(redis: Redis, names: FleetNames, queues: TierQueues): PlaceRows {
   const script = redisScript(redis, new URL("./feed.lua", import.meta.url), 4);
-  return async ({ batchId, generation, epoch }, rows) => {
+  return async ({ batchId, generation, epoch }, rows, rowsPerJob) => {
     const keys = names.batch(batchId);
     const args: (string | number)[] = [epoch];
     for (const row of rows) args.push(row.row, row.payload, row.again ? "1" : "0");
     const placings = (await script([keys.batch, keys.done, keys.payloads, keys.moves], args)) as string[] | null;
     if (placings === null) throw new OwnershipLost(`batch ${batchId} has another owner`);
-    const jobsByTier = new Map<string, Parameters<ReturnType<TierQueues["of"]>["addBulk"]>[0]>();
-    const positions = rows.map((row, order) => {
+    const jobsByTier = new Map<string, GrowingJob[]>();
+    const named = rows.map((row, order) => {
       const placing = placings[order]!;
       if (placing === "") return undefined;
       const [hop, position] = placing.split(":").map(Number) as [number, number];
       const usedPosition = Math.min(position, row.route.length - 1);
       const tier = row.tiers[usedPosition]!;
-      const job = jobOf({
-        batch: batchId,
-        row: row.row,
-        generation,
-        hop,
-        task: row.task,
-        model: row.route[usedPosition]!,
-      });
-      const jobs = jobsByTier.get(tier);
-      if (jobs === undefined) jobsByTier.set(tier, [job]);
-      else jobs.push(job);
-      return usedPosition;
+      let jobs = jobsByTier.get(tier);
+      if (jobs === undefined) {
+        jobs = [];
+        jobsByTier.set(tier, jobs);
+      }
+      const model = row.route[usedPosition]!;
+      const last = jobs.at(-1);
+      if (
+        hop === 0 &&
+        last?.hop === 0 &&
+        last.task === row.task &&
+        last.model === model &&
+        last.rows.length < rowsPerJob(tier)
+      ) {
+        last.rows.push(row.row);
+        return last.rows[0];
+      }
+      jobs.push({ rows: [row.row], hop, task: row.task, model });
+      return row.row;
     });
-    await Promise.all([...jobsByTier].map(([tier, jobs]) => queues.of(tier).addBulk(jobs)));
-    return positions;
+    await Promise.all(
+      [...jobsByTier].map(([tier, jobs]) =>
+        queues.of(tier).addBulk(
+          jobs.map(({ rows: together, hop, task, model }) => {
+            const labels = { batch: batchId, row: together[0]!, generation, hop, task, model };
+            return jobOf(together.length === 1 ? labels : { ...labels, rows: together });
+          }),
+        ),
+      ),
+    );
+    return named;
   };
+}
+
+interface GrowingJob {
+  readonly rows: number[];
+  readonly hop: number;
+  readonly task: string | null;
+  readonly model: string;
 }
 
 function jobOf(labels: JobLabels) {

@@ -9,6 +9,8 @@ export interface TierWindow {
   cursor: number;
   readonly rows: number;
   hasRoom(): boolean;
+  /** Rows that its jobs should hold: what keeps a slot busy for a quarter of a second, at most. */
+  rowsPerJob(): number;
   enter(row: number, bytes: number, tiers: readonly string[]): void;
 }
 
@@ -18,6 +20,8 @@ export interface FedRow {
   readonly fedAtMs: number;
   /** Tier of each model of its route. */
   readonly tiers: readonly string[];
+  /** The row by which its first job is named. */
+  jobRow: number;
 }
 
 export interface Windows {
@@ -30,6 +34,10 @@ export interface Windows {
   /** The window that the row left, or undefined when it was in none. */
   leave(row: number): TierWindow | undefined;
   fedRows(): ReadonlyMap<number, FedRow>;
+  /** Rows per job for a tier. */
+  rowsPerJob(tier: string): number;
+  /** Notes by which row each row's job is named, as placing said. */
+  noteJobs(rows: readonly { readonly row: number }[], jobRows: readonly (number | undefined)[]): void;
 }
 
 /** All windows together hold at most this many bytes of payloads. */
@@ -37,6 +45,8 @@ const mostBytes = 64 * 1024 * 1024;
 const mostRows = 4_000;
 const leastRows = 64;
 const mostOwnRecords = 2_000;
+const longestJobMs = 250;
+const mostRowsPerJob = 16;
 
 /**
  * A window holds what its tier finishes in about a second: the owner refills it within milliseconds, so more would only
@@ -49,14 +59,14 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
   let bytesInside = 0;
   const leaveHooks = new Map<TierWindow, (row: FedRow) => void>();
 
-  function create(tier: string, limit: (drainPerSecond: number) => number): TierWindow {
+  function create(tier: string, slots: () => number, limit: (drainPerSecond: number) => number): TierWindow {
     let rows = 0;
     let drained = 0;
     let drainPerSecond = 0;
     let measuredAtMs = Date.now();
     function measureDrain(): void {
       const elapsedMs = Date.now() - measuredAtMs;
-      if (elapsedMs < 500) return;
+      if (elapsedMs < 250) return;
       drainPerSecond = (drained * 1_000) / elapsedMs;
       drained = 0;
       measuredAtMs += elapsedMs;
@@ -74,10 +84,14 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
         measureDrain();
         return rows < limit(drainPerSecond) && bytesInside < mostBytes;
       },
+      rowsPerJob() {
+        const perSlot = (drainPerSecond * longestJobMs) / 1_000 / slots();
+        return Math.max(1, Math.min(mostRowsPerJob, Math.floor(perSlot)));
+      },
       enter(row, bytes, tiers) {
         rows++;
         bytesInside += bytes;
-        fed.set(row, { window, bytes, fedAtMs: Date.now(), tiers });
+        fed.set(row, { window, bytes, fedAtMs: Date.now(), tiers, jobRow: row });
       },
     };
     leaveHooks.set(window, (row) => {
@@ -89,14 +103,21 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
     return window;
   }
 
-  const ownRecords = create("", () => mostOwnRecords);
+  const ownRecords = create(
+    "",
+    () => 1,
+    () => mostOwnRecords,
+  );
   return {
     ownRecords,
     of(tier) {
       let window = byTier.get(tier);
       if (window === undefined) {
-        window = create(tier, (drainPerSecond) =>
-          Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(drainPerSecond))),
+        window = create(
+          tier,
+          () => concurrencyOf(tier),
+          (drainPerSecond) =>
+            Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(drainPerSecond))),
         );
         byTier.set(tier, window);
       }
@@ -113,5 +134,12 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
       return one.window;
     },
     fedRows: () => fed,
+    rowsPerJob: (tier) => byTier.get(tier)?.rowsPerJob() ?? 1,
+    noteJobs(rows, jobRows) {
+      for (const [order, { row }] of rows.entries()) {
+        const one = fed.get(row);
+        if (one !== undefined) one.jobRow = jobRows[order] ?? row;
+      }
+    },
   };
 }
