@@ -22,7 +22,7 @@ export function chatRequestBody(
     model,
     messages: request.messages,
     // JSON.stringify leaves out what is undefined.
-    max_tokens: withLimit ? maxOutputTokens : request.maxOutputTokens,
+    max_tokens: request.maxOutputTokens ?? (withLimit ? maxOutputTokens : undefined),
     temperature: request.temperature ?? defaults.temperature,
     top_p: request.topP ?? defaults.topP,
     stop: request.stop ?? defaults.stop,
