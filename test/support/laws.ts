@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+import { expect } from "vitest";
+import type { ResultLine } from "../../src/job/result.ts";
+import { fleetNames } from "../../src/queue/names.ts";
+
+/** The lines of a flat OUTPUT. */
+export function readResults(outputPath: string): ResultLine[] {
+  return readFileSync(outputPath, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as ResultLine);
+}
+
+/** Law 1: as many lines as rows, in input order, none lost, none double. Returns the lines. */
+export function assertEachResultOnce(outputPath: string, inputCount: number): ResultLine[] {
+  const text = readFileSync(outputPath, "utf8");
+  expect(inputCount === 0 || text.endsWith("\n"), "the output ends with a whole line").toBe(true);
+  const results = readResults(outputPath);
+  expect(results.length, "lines in the output").toBe(inputCount);
+  const misplaced = results.findIndex((result, line) => result.index !== line);
+  expect(misplaced, "first line that is not at its row's place").toBe(-1);
+  const ids = new Set(results.map(({ id }) => id));
+  const doubles = results.filter(({ id, error }) => error?.code !== "invalid_row" && !ids.delete(id));
+  expect(doubles, "ids that come twice").toEqual([]);
+  return results;
+}
+
+const unfinishedLists = ["wait", "active", "paused"];
+const unfinishedSets = ["delayed", "prioritized", "waiting-children"];
+
+/** Law 6 after the end: nothing of a fleet's batches is left in Redis but what expires or what Bull Board shows. */
+export async function assertNothingLeft(redis: Redis, fleet: string): Promise<void> {
+  const names = fleetNames(fleet);
+  const ours = await redis.keys(`${names.queuePrefix}/*`);
+  const expected = new Set([names.tierDefinitions]);
+  const staying: string[] = [];
+  for (const key of ours) {
+    if (!expected.has(key) && (await redis.ttl(key)) === -1) staying.push(key);
+  }
+  expect(staying, "keys that never expire").toEqual([]);
+  const unfinished: string[] = [];
+  for (const queue of await queuesOf(redis, names.queuePrefix)) {
+    for (const list of unfinishedLists) {
+      const count = await redis.llen(`${names.queuePrefix}:${queue}:${list}`);
+      if (count > 0) unfinished.push(`${queue}: ${count} ${list}`);
+    }
+    for (const set of unfinishedSets) {
+      const count = await redis.zcard(`${names.queuePrefix}:${queue}:${set}`);
+      if (count > 0) unfinished.push(`${queue}: ${count} ${set}`);
+    }
+  }
+  expect(unfinished, "jobs that are not finished").toEqual([]);
+}
+
+async function queuesOf(redis: Redis, prefix: string): Promise<string[]> {
+  const metas = await redis.keys(`${prefix}:*:meta`);
+  return metas.map((key) => key.slice(prefix.length + 1, -":meta".length));
+}
