@@ -23,7 +23,7 @@ const ask = (content: string, options: Partial<PromptRequest> = {}): PromptReque
   messages: [{ role: "user", content }],
   ...options,
 });
-const story = ask("Write a long story about a lighthouse, with many chapters.", { maxOutputTokens: 1_000 });
+const story = ask("Write a long story about a lighthouse, with many chapters.", { maxOutputTokens: 400 });
 
 const checks: readonly Check[] = [
   {
