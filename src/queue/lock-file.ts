@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { identityOfThisProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 export type LockAttempt =
@@ -23,35 +23,46 @@ export function takeLock(path: string): LockAttempt {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       }
       const holder = readHolder(path);
-      if (holder !== undefined && isRunning(holder)) return { held: false, holder };
-      setAside(path, `${candidate}.stale`);
+      if (holder === "gone") continue;
+      if (holder !== "unreadable" && isRunning(holder)) return { held: false, holder };
+      const breaker = breakLock(path, holder);
+      if (breaker !== undefined) return { held: false, holder: breaker };
     }
   } finally {
     unlinkSync(candidate);
   }
 }
 
-/** Removes a dead holder's lock; puts it back when a living process took it between the look and the move. */
-function setAside(path: string, aside: string): void {
+/**
+ * Removes a dead holder's lock. Several may come at once, and a late one must not remove what the first has taken by
+ * then: so only who holds the lock on breaking this very holder's lock may remove it, and looks again before it does.
+ * @returns the living process that is breaking it right now, if that is another.
+ */
+function breakLock(path: string, dead: Holder): ProcessIdentity | undefined {
+  const claim = takeLock(`${path}.${nameOf(dead)}`);
+  if (!claim.held) return claim.holder;
   try {
-    renameSync(path, aside);
-    const moved = readHolder(aside);
-    if (moved !== undefined && isRunning(moved)) linkSync(aside, path);
-  } catch {
-    // Somebody else was faster; the next round looks again.
+    if (nameOf(readHolder(path)) === nameOf(dead)) rmSync(path, { force: true });
+  } finally {
+    claim.release();
   }
-  rmSync(aside, { force: true });
+  return undefined;
 }
 
-function readHolder(path: string): ProcessIdentity | undefined {
+type Holder = ProcessIdentity | "unreadable" | "gone";
+
+const nameOf = (holder: Holder): string =>
+  typeof holder === "string" ? holder : `${holder.pid}-${encodeURIComponent(holder.startedAt)}`;
+
+function readHolder(path: string): Holder {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as ProcessIdentity;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "gone" : "unreadable";
   }
 }
 
 function releaseOwn(path: string, own: ProcessIdentity): void {
   const holder = readHolder(path);
-  if (holder?.pid === own.pid && holder.startedAt === own.startedAt) rmSync(path, { force: true });
+  if (nameOf(holder) === nameOf(own)) rmSync(path, { force: true });
 }
