@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { messageOf, UserError } from "./job/errors.ts";
 
@@ -93,6 +94,7 @@ function oneOf(...allowed: string[]) {
 const commaList = (text: string): string[] => text.split(",").filter((part) => part !== "");
 
 async function main(): Promise<void> {
+  enableCompileCache();
   let exitCode = 0;
   try {
     await program((code) => {

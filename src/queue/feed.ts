@@ -60,12 +60,27 @@ export function createFeeder(options: FeedOptions): Feeder {
   let scannedAll = false;
   let stopped = false;
   let lastLookMs = 0;
+  let signalled = false;
   let wake = () => {};
+  const chunk: ChunkPosition = { lines: [], at: 0, looked: false, prepared: undefined, preparedBefore: false };
 
+  function signal(): void {
+    signalled = true;
+    wake();
+  }
+
+  /** Waits for room or for the time; a signal since the last wait counts. */
   function nextSignal(timeoutMs: number | undefined): Promise<void> {
     return new Promise((resolve) => {
+      if (signalled) {
+        signalled = false;
+        resolve();
+        return;
+      }
       const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
       wake = () => {
+        signalled = false;
+        wake = () => {};
         clearTimeout(timer);
         resolve();
       };
@@ -108,11 +123,7 @@ export function createFeeder(options: FeedOptions): Feeder {
   }
 
   /** New lines, until a placing is full; a line whose tier has no room is parked. */
-  async function scan(
-    lines: AsyncIterator<readonly FeedLine[]>,
-    chunk: ChunkPosition,
-    into: RowToPlace[],
-  ): Promise<void> {
+  async function scan(lines: AsyncIterator<readonly FeedLine[]>, into: RowToPlace[]): Promise<void> {
     while (into.length < rowsPerPlacing && windows.ownRecords.hasRoom() && !stopped) {
       if (chunk.at >= chunk.lines.length) {
         if (chunk.looked) return;
@@ -126,22 +137,38 @@ export function createFeeder(options: FeedOptions): Feeder {
         chunk.at = 0;
         chunk.looked = windows.someAreFull();
       }
-      const line = chunk.lines[chunk.at++]!;
-      if (table.stateOf(line.index) !== "unseen") continue;
-      const prepared = prepare(line, true);
+      const line = chunk.lines[chunk.at]!;
+      if (table.stateOf(line.index) !== "unseen") {
+        nextLine();
+        continue;
+      }
+      const prepared = chunk.prepared ?? prepare(line, !chunk.preparedBefore);
       const window = prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!);
       if (prepared.kind === "row" && (window.parked > 0 || !window.hasRoom())) {
+        if (window.parked === 0 && windows.fullCount() + 1 >= options.possibleTiers) {
+          // No other tier could be waiting for a row behind this one: it stays where it is.
+          chunk.prepared = prepared;
+          chunk.preparedBefore = true;
+          return;
+        }
+        nextLine();
         table.park(line.index, line.offset, window.number);
         window.parked++;
         continue;
       }
+      nextLine();
       take(line, prepared, into);
     }
   }
 
+  function nextLine(): void {
+    chunk.at++;
+    chunk.prepared = undefined;
+    chunk.preparedBefore = false;
+  }
+
   async function run(): Promise<void> {
     const lines = options.lines()[Symbol.asyncIterator]();
-    const chunk: ChunkPosition = { lines: [], at: 0, looked: false };
     while (!stopped) {
       const rows: RowToPlace[] = [];
       takeParked(rows);
@@ -149,10 +176,10 @@ export function createFeeder(options: FeedOptions): Feeder {
       if (!scannedAll && rows.length < rowsPerPlacing && waitForLookMs === 0) {
         chunk.looked = false;
         lastLookMs = Date.now();
-        await scan(lines, chunk, rows);
+        await scan(lines, rows);
       }
       if (rows.length > 0) await options.place(rows);
-      else await nextSignal(scannedAll ? undefined : waitForLookMs);
+      else await nextSignal(scannedAll || chunk.prepared !== undefined ? undefined : waitForLookMs);
     }
     await lines.return?.();
   }
@@ -173,7 +200,7 @@ export function createFeeder(options: FeedOptions): Feeder {
     windows,
     stored(row) {
       windows.leave(row);
-      wake();
+      signal();
     },
     feedAgain(rows) {
       for (const row of rows) {
@@ -185,11 +212,13 @@ export function createFeeder(options: FeedOptions): Feeder {
         window.cursor = Math.min(window.cursor, row);
         again.add(row);
       }
-      wake();
+      // What was learned of the line that waits for room may be no longer true.
+      chunk.prepared = undefined;
+      signal();
     },
     stop() {
       stopped = true;
-      wake();
+      signal();
     },
   };
 }
@@ -197,6 +226,10 @@ export function createFeeder(options: FeedOptions): Feeder {
 interface ChunkPosition {
   lines: readonly FeedLine[];
   at: number;
+  /** The line at `at` was prepared before, so its id is known. */
+  preparedBefore: boolean;
+  /** What the line at `at` turned out to be, when there was no room for it yet. */
+  prepared: PreparedLine | undefined;
   /** One chunk was looked at while windows were full: enough for this time. */
   looked: boolean;
 }
