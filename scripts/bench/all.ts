@@ -1,0 +1,67 @@
+/**
+ * All benchmarks, one after the other, and their table in the README.
+ *   npm run bench                 full sizes (about six minutes on two cores); rewrites the table in README.md and
+ *                                 docs/bench-results/latest.json
+ *   npm run bench -- --quick      small sizes (about a minute); prints only
+ *   --program PATH                another bin than dist/src/cli.js
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { builtProgram } from "./fleet-run.ts";
+import { measureMemory, memoryDefaults } from "./memory.ts";
+import { benchTable, withTable } from "./readme-table.ts";
+import { printFigures } from "./run-alone.ts";
+import { measureSlots, slotsDefaults } from "./slots.ts";
+import { measureThroughput, throughputDefaults } from "./throughput.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const { values } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, program: { type: "string", default: builtProgram } },
+});
+const { quick, program } = values;
+const size = quick
+  ? { throughput: { rows: 2_000, rounds: 1 }, slots: { rows: 1_500 }, memory: { rows: 20_000 } }
+  : { throughput: {}, slots: {}, memory: {} };
+
+const throughput = await measureThroughput({
+  ...throughputDefaults,
+  ...size.throughput,
+  program,
+  onRound: console.log,
+});
+printFigures(throughput.figures);
+const slots = await measureSlots({ ...slotsDefaults, ...size.slots, program });
+printFigures(slots.figures);
+const memory = await measureMemory({ ...memoryDefaults, ...size.memory, program });
+printFigures(memory.figures);
+
+const circumstances = {
+  date: new Date(),
+  machine: `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 1024 ** 3)} GB, ${type()} ${release()}`,
+  nodeVersion: process.versions.node,
+  redisVersion: throughput.redisVersion,
+};
+const table = benchTable([...throughput.figures, ...slots.figures, ...memory.figures], circumstances);
+if (quick) {
+  console.log(`\nSmall sizes, so README.md stays as it is:\n\n${table}`);
+} else {
+  const results = join(root, "docs", "bench-results");
+  mkdirSync(results, { recursive: true });
+  writeFileSync(
+    join(results, "latest.json"),
+    `${JSON.stringify({ ...circumstances, throughput, slots, memory }, null, 2)}\n`,
+  );
+  writeTable(join(root, "README.md"));
+}
+
+function writeTable(path: string): void {
+  const changed = existsSync(path) ? withTable(readFileSync(path, "utf8"), table) : undefined;
+  if (changed === undefined) {
+    console.log(`\n${path} has no <!-- bench:start --> and <!-- bench:end --> to write between:\n\n${table}`);
+    return;
+  }
+  writeFileSync(path, changed);
+  console.log(`\nWrote the table into ${path}`);
+}

@@ -1,0 +1,50 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { measureProcess, type ProcessMeasure } from "./measure-process.ts";
+import { checkAnswers } from "./prompts.ts";
+import { type RedisMeasure, watchRedis } from "./watch-redis.ts";
+
+/** The program as a user has it. */
+export const builtProgram = join(import.meta.dirname, "..", "..", "dist", "src", "cli.js");
+
+export interface FleetRun {
+  /** Path of the bin to run. */
+  readonly program: string;
+  /** A directory of this run's own; OUTPUT and the data directory are made in it. */
+  readonly directory: string;
+  readonly input: string;
+  readonly rows: number;
+  readonly port: number;
+  readonly concurrency: number;
+  readonly nodeOptions?: readonly string[];
+}
+
+export const outputName = "output.jsonl";
+
+/**
+ * One `promptfleet run` from an empty data directory, its embedded Redis included: started, used and ended by it.
+ * @throws Error when it fails or a row has no answer.
+ */
+export async function measureFleetRun(run: FleetRun): Promise<{ client: ProcessMeasure; redis: RedisMeasure }> {
+  const { program, directory, input, rows, port, concurrency, nodeOptions = [] } = run;
+  mkdirSync(directory, { recursive: true });
+  const dataDirectory = join(directory, "data");
+  const output = join(directory, outputName);
+  const watch = watchRedis(join(dataDirectory, "redis", "redis.sock"));
+  try {
+    const client = await measureProcess({
+      nodeOptions,
+      directory,
+      args: [
+        program,
+        ...["run", input, "-o", output, "--json", "--data-dir", dataDirectory],
+        ...["--base-url", `http://127.0.0.1:${port}/v1`, "--model", "sim"],
+        ...["--concurrency", `127.0.0.1-${port}=${concurrency}`],
+      ],
+    });
+    await checkAnswers(output, rows);
+    return { client, redis: await watch.stop() };
+  } finally {
+    await watch.stop();
+  }
+}

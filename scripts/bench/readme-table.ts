@@ -1,0 +1,36 @@
+import type { Figure } from "./figures.ts";
+
+const startMark = "<!-- bench:start -->";
+const endMark = "<!-- bench:end -->";
+
+export interface Circumstances {
+  readonly date: Date;
+  /** Cores, processor, memory, system. */
+  readonly machine: string;
+  readonly nodeVersion: string;
+  readonly redisVersion: string;
+}
+
+/** The table of the README, in Markdown. */
+export function benchTable(figures: readonly Figure[], circumstances: Circumstances): string {
+  const { date, machine, nodeVersion, redisVersion } = circumstances;
+  const rows = figures.map(({ what, figure, goal, met }) => {
+    const verdict = met === false ? ` (goal ${goal} missed)` : goal === "" ? "" : ` (goal ${goal})`;
+    return `| ${what} | ${figure}${verdict} |`;
+  });
+  return [
+    `Measured on ${date.toISOString().slice(0, 10)} against a **simulated server** on the same machine: ${machine}, Node ${nodeVersion}, Redis ${redisVersion}. \`npm run bench\` measures again and writes this table.`,
+    "",
+    "| what | measured |",
+    "|---|---|",
+    ...rows,
+  ].join("\n");
+}
+
+/** The README with the table between its marks replaced, or undefined when it has no such marks. */
+export function withTable(readme: string, table: string): string | undefined {
+  const start = readme.indexOf(startMark);
+  const end = readme.indexOf(endMark);
+  if (start === -1 || end < start) return undefined;
+  return `${readme.slice(0, start + startMark.length)}\n${table}\n${readme.slice(end)}`;
+}

@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { SimulatedStats } from "../../test/support/simulated-backend.ts";
+
+/** The SIMULATED server of the tests, in a process of its own. */
+export interface SimulatedServer {
+  readonly port: number;
+  readonly baseUrl: string;
+  stats(): Promise<SimulatedStats>;
+  /** Forgets all counts. */
+  reset(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ServerManners {
+  /** Median service time. */
+  readonly latencyMs: number;
+  /** Spread of the lognormal service time. */
+  readonly sigma: number;
+  readonly slots: number;
+}
+
+const program = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
+
+/** @param manners default: answers at once, without limit. */
+export async function startSimulatedServer(manners?: ServerManners): Promise<SimulatedServer> {
+  const options =
+    manners === undefined
+      ? []
+      : ["--latency-ms", `${manners.latencyMs}`, "--sigma", `${manners.sigma}`, "--slots", `${manners.slots}`];
+  const child = spawn(process.execPath, [program, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const [line] = (await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
+    ended.then(() => Promise.reject(new Error("the simulated server ended at its start"))),
+  ])) as [string];
+  const { port, baseUrl } = JSON.parse(line) as { port: number; baseUrl: string };
+  const ask = async (path: string, method: string): Promise<unknown> =>
+    (await fetch(`http://127.0.0.1:${port}/simulated/${path}`, { method })).json();
+  return {
+    port,
+    baseUrl,
+    stats: () => ask("stats", "GET") as Promise<SimulatedStats>,
+    reset: async () => void (await ask("reset", "POST")),
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { measureMemory } from "../../scripts/bench/memory.ts";
+import { measureProfile, profileDefaults } from "../../scripts/bench/profile.ts";
+import { measureSlots } from "../../scripts/bench/slots.ts";
+import { measureThroughput } from "../../scripts/bench/throughput.ts";
+
+/* Each benchmark once, as small as it goes: it must run and measure; how fast is not for a test to say. */
+
+const program = join(import.meta.dirname, "..", "..", "src", "cli.ts");
+
+describe("the benchmarks", () => {
+  test("throughput asks every row once on each side and compares their rates and CPU", async () => {
+    const { rounds, redisVersion, figures } = await measureThroughput({
+      program,
+      rows: 60,
+      rounds: 1,
+      concurrency: 10,
+    });
+    expect(redisVersion).toMatch(/^\d+\.\d+/);
+    expect(Object.keys(rounds[0]!)).toEqual(["promptfleet", "openai script", "BullMQ tutorial"]);
+    for (const side of Object.values(rounds[0]!)) {
+      expect(side.rowsPerSecondInside).toBeGreaterThan(side.rowsPerSecond);
+      expect(side.clientCpuMsPerRow).toBeGreaterThan(0);
+    }
+    expect(rounds[0]!.promptfleet.redisCpuMsPerRow).toBeGreaterThan(0);
+    expect(rounds[0]!["openai script"].redisCpuMsPerRow).toBe(0);
+    expect(figures.map(({ goal }) => goal)).toEqual(["≥ 2.0 ×", "≥ 2.5 ×", "", ""]);
+  });
+
+  test("slots takes the server's word for the share of its slots that was busy", async () => {
+    const { busyShare, spanMs, peakInFlight } = await measureSlots({ program, rows: 60, slots: 4, latencyMs: 10 });
+    expect(peakInFlight).toBe(4);
+    expect(spanMs).toBeGreaterThan(60);
+    expect(busyShare).toBeGreaterThan(0.3);
+    expect(busyShare).toBeLessThanOrEqual(1);
+  });
+
+  test("memory measures the program, its Redis and the first answer on disk at two sizes", async () => {
+    const { small, large, figures } = await measureMemory({ program, rows: 200, concurrency: 10 });
+    expect([small.rows, large.rows]).toEqual([20, 200]);
+    for (const size of [small, large]) {
+      expect(size.programPeakRssMb).toBeGreaterThan(20);
+      expect(size.redisPeakMb).toBeGreaterThan(0.5);
+      expect(size.redisPeakRssMb).toBeGreaterThan(size.redisPeakMb);
+      expect(size.firstAnswerMs).toBeGreaterThan(50);
+    }
+    expect(figures).toHaveLength(3);
+  });
+
+  test("profile finds the program's own stages and the packages it stands on", async () => {
+    const { summary } = await measureProfile({ ...profileDefaults, program, rows: 300, concurrency: 10 });
+    const modules = summary.modules.map(({ module }) => module);
+    expect(modules).toEqual(expect.arrayContaining(["ioredis", "bullmq", "undici", "src/pool", "node"]));
+  });
+});
