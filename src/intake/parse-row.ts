@@ -1,0 +1,105 @@
+import { isUtf8 } from "node:buffer";
+import { UserError } from "../job/errors.ts";
+import type { LineFormat, PromptRow } from "../job/row.ts";
+import { isObject } from "./field-checks.ts";
+import { readFileRow } from "./file-row.ts";
+import { metadataOf, readFlatRow } from "./flat-row.ts";
+import type { Input } from "./input.ts";
+import { isOpenaiLine, readOpenaiRow } from "./openai-row.ts";
+import { type Template, templateVariables } from "./template.ts";
+import { messageOfUnreadable } from "./unreadable-line.ts";
+
+export interface RowParserOptions {
+  /** Makes the prompt of flat rows and files; their other columns come back in `metadata`. */
+  readonly prompt?: Template;
+  /** System prompt of rows that have none. */
+  readonly system?: string;
+  /** Options that a model cannot take fail the row: judged where the model is known, nothing here depends on it. */
+  readonly strict: boolean;
+  readonly kind: Input["kind"];
+}
+
+/** What became of a line. A line that cannot be used fails as `invalid_row`. */
+export type ParsedRow =
+  | { readonly ok: true; readonly row: PromptRow; readonly format: LineFormat }
+  | {
+      readonly ok: false;
+      readonly id: string;
+      /** Names the line or file, the field, what was expected and found. Quotes no text of the row. */
+      readonly message: string;
+      readonly metadata?: Readonly<Record<string, unknown>>;
+    };
+
+export type RowParser = (line: Buffer, lineNumber: number) => ParsedRow;
+
+/**
+ * Makes the function that reads one line: a flat row, an OpenAI batch line (told apart line by line), or the name of a
+ * file. It never throws for a line.
+ * @throws UserError for a template that no file can fill.
+ */
+export function createRowParser(options: RowParserOptions): RowParser {
+  if (options.kind === "files") return createFileParser(options);
+  return (line, lineNumber) => {
+    const fields = fieldsOf(line);
+    if (typeof fields === "string") return failed(String(lineNumber), `line ${lineNumber}: ${fields}`);
+    const isOpenai = isOpenaiLine(fields);
+    const id = idOfFields(fields) ?? String(lineNumber);
+    const row = isOpenai ? readOpenai(fields, id, options) : readFlatRow(fields, id, options);
+    if (typeof row !== "string") return { ok: true, row, format: isOpenai ? "openai" : "flat" };
+    return failed(id, `line ${lineNumber}: ${row}`, isOpenai ? undefined : metadataOf(fields, options.prompt));
+  };
+}
+
+/** The id that the result of this line has, whether the row is good or not. */
+export function idOfLine(line: Buffer, lineNumber: number, kind: Input["kind"]): string {
+  const fields = fieldsOf(line);
+  if (typeof fields === "string") return String(lineNumber);
+  return (kind === "files" ? String(fields.path) : idOfFields(fields)) ?? String(lineNumber);
+}
+
+function createFileParser(options: RowParserOptions): RowParser {
+  const unknown =
+    options.prompt && templateVariables(options.prompt).find((name) => name !== "path" && name !== "text");
+  if (unknown !== undefined) {
+    throw new UserError(
+      `the prompt template needs {{${unknown}}}; a row of a folder or glob has {{path}} and {{text}}`,
+    );
+  }
+  return (line) => {
+    const path = String((JSON.parse(line.toString("utf8")) as { path: unknown }).path);
+    const row = readFileRow(path, options);
+    if (typeof row !== "string") return { ok: true, row, format: "flat" };
+    return failed(path, `${path}: ${row}`, { path });
+  };
+}
+
+function failed(id: string, message: string, metadata?: Readonly<Record<string, unknown>>): ParsedRow {
+  return { ok: false, id, message, ...(metadata === undefined ? {} : { metadata }) };
+}
+
+function readOpenai(fields: Readonly<Record<string, unknown>>, id: string, { prompt, system }: RowParserOptions) {
+  if (prompt === undefined) return readOpenaiRow(fields, id, system);
+  return "expected a flat row for the prompt template, found an OpenAI batch line, which brings its own messages";
+}
+
+function idOfFields(fields: Readonly<Record<string, unknown>>): string | undefined {
+  const id = isOpenaiLine(fields) ? fields.custom_id : fields.id;
+  return (typeof id === "string" && id !== "") || typeof id === "number" ? String(id) : undefined;
+}
+
+/** The object that a line holds, or why it holds none. */
+function fieldsOf(line: Buffer): Readonly<Record<string, unknown>> | string {
+  const unreadable = messageOfUnreadable(line);
+  if (unreadable !== undefined) return unreadable;
+  if (!isUtf8(line)) return "expected text in UTF-8, found other bytes";
+  let value: unknown;
+  try {
+    value = JSON.parse(line.toString("utf8"));
+  } catch (error) {
+    // V8 quotes the line after the first comma, and the line may be private.
+    const [, reason] = /^(.*?)(?:, (?:\.\.\.)?"|$)/s.exec((error as Error).message) ?? [];
+    return `expected one JSON object, found what is not JSON (${reason})`;
+  }
+  if (isObject(value)) return value;
+  return `expected a JSON object, found ${value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`}`;
+}
