@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { checkRedis, describeAddress, type RedisAddress, readIncarnation } from "../../src/queue/connection.ts";
+import { withRedis } from "../support/redis-server.ts";
+
+const server = withRedis();
+
+async function refusal(address: RedisAddress): Promise<string> {
+  const error = await checkRedis(address).then(
+    () => new Error("it was not refused"),
+    (reason: Error) => reason,
+  );
+  if (error.name !== "UserError") throw error;
+  return error.message;
+}
+
+/** A SIMULATED Redis that answers INFO with this text and everything else with OK. */
+async function simulatedRedis(info: string): Promise<string> {
+  const listening: Server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      for (const command of data.toString().split(/(?=\*\d+\r\n)/)) {
+        socket.write(/\r\ninfo\r\n/i.test(command) ? `$${Buffer.byteLength(info)}\r\n${info}\r\n` : "+OK\r\n");
+      }
+    });
+  }).listen(0, "127.0.0.1");
+  await once(listening, "listening");
+  onTestFinished(() => void listening.close());
+  return `redis://127.0.0.1:${(listening.address() as { port: number }).port}`;
+}
+
+describe("the check of a Redis before it carries a fleet", () => {
+  afterEach(async () => {
+    await server.client.config("SET", "maxmemory-policy", "noeviction");
+    await server.client.config("SET", "requirepass", "");
+  });
+
+  it("passes one that is right", async () => {
+    await checkRedis(server.address);
+  });
+
+  it("refuses one that is not there, naming the address and what to do", async () => {
+    const listening = createServer().listen(0, "127.0.0.1");
+    await once(listening, "listening");
+    const { port } = listening.address() as { port: number };
+    await new Promise((resolve) => listening.close(resolve));
+    const message = await refusal({ url: `redis://127.0.0.1:${port}` });
+    expect(message).toContain(`expected a Redis server at redis://127.0.0.1:${port}`);
+    expect(message).toMatch(/ECONNREFUSED/);
+    expect(message).toContain("mend --redis or REDIS_URL");
+  });
+
+  it.each(["127.0.0.1:6379", "http://127.0.0.1:6379", "not a url"])(
+    "refuses %s, which is no Redis URL",
+    async (url) => {
+      expect(await refusal({ url })).toMatch(/expected a Redis URL such as redis:\/\/127\.0\.0\.1:6379/);
+    },
+  );
+
+  it("refuses one that wants a password, and says where to give it", async () => {
+    await server.client.config("SET", "requirepass", "open sesame");
+    await server.client.call("AUTH", "open sesame");
+    expect(await refusal(server.address)).toMatch(/wants a password.*redis:\/\/:PASSWORD@host:6379/);
+  });
+
+  it("refuses one that evicts keys, and says how to change that", async () => {
+    await server.client.config("SET", "maxmemory-policy", "allkeys-lru");
+    const message = await refusal(server.address);
+    expect(message).toContain("evicts keys (maxmemory-policy is allkeys-lru)");
+    expect(message).toContain("CONFIG SET maxmemory-policy noeviction");
+  });
+
+  it.each([
+    ["redis_version:6.2.14\r\n", "found Redis 6.2"],
+    ["redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:7.1.0\r\n", "found Valkey 7.1"],
+    ["something else\r\n", "found Redis 0.0"],
+  ])("refuses one that is too old: %j", async (info, found) => {
+    const message = await refusal({ url: await simulatedRedis(info) });
+    expect(message).toContain("expected Redis 7.0 or newer (or Valkey 7.2 or newer)");
+    expect(message).toContain(found);
+  });
+
+  it.each(["redis_version:7.0.0\r\n", "redis_version:8.2.1\r\n", "redis_version:7.2.4\r\nvalkey_version:8.0.0\r\n"])(
+    "passes %j",
+    async (info) => {
+      await checkRedis({ url: await simulatedRedis(info) });
+    },
+  );
+});
+
+describe("an address in a message", () => {
+  it("is named without its password", () => {
+    expect(describeAddress({ url: "redis://user:secret@10.0.0.1:6380/2" })).toBe("redis://10.0.0.1:6380/2");
+    expect(describeAddress({ url: "secret nonsense" })).toBe("the given Redis URL");
+  });
+});
+
+describe("the incarnation of Redis", () => {
+  it("changes when the server is started again", async () => {
+    const before = await readIncarnation(server.client);
+    expect(await readIncarnation(server.client)).toBe(before);
+    await server.shutDown();
+    await server.start();
+    expect(await readIncarnation(server.client)).not.toBe(before);
+  });
+});
