@@ -77,13 +77,16 @@ export function quotable(words: string, request: PromptRequest | undefined, apiK
   return text.length > longestWords ? `${text.slice(0, longestWords - 1)}…` : text;
 }
 
+/** Every text of the request: servers quote whichever part they did not like. */
 function promptTexts({ messages, openaiBody }: PromptRequest): string[] {
-  const own = messages.map(({ content }) => content);
-  const given = Array.isArray(openaiBody?.messages) ? openaiBody.messages : [];
-  return [...own, ...given.map((message) => (isObject(message) ? message.content : ""))].flatMap((content) => {
-    if (typeof content === "string") return [content];
-    return Array.isArray(content) ? content.map((part) => (isObject(part) ? String(part.text ?? "") : "")) : [];
-  });
+  const { model, ...body } = openaiBody ?? {};
+  return textsIn([messages.map(({ content }) => content), body]);
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(textsIn);
 }
 
 /** Long enough to be nobody's common words, short enough to find a prompt between escapes. */
@@ -92,7 +95,9 @@ const telltaleLength = 16;
 /** Whether `words` hold the whole prompt, or any run of twice `telltaleLength` of it. */
 function repeats(words: string, prompt: string): boolean {
   const whole = prompt.trim();
-  if (whole.length >= 4 && words.includes(whole)) return true;
+  // Role names, types of parts and the like are no secret and stand in many an error.
+  if (whole.length < 4 || /^[a-z_]{1,12}$/.test(whole)) return false;
+  if (words.includes(whole)) return true;
   for (let at = 0; at + telltaleLength <= words.length && at < 4 * longestWords; at += telltaleLength) {
     if (whole.includes(words.slice(at, at + telltaleLength))) return true;
   }

@@ -18,9 +18,9 @@ export function classifyConnectionError(error: Error, host: string, { sent, answ
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
     return { kind: "cancelled", message: `the connection to ${host} was closed by this side` };
   }
-  // What is not HTTP at all (HPE_: the parser's codes) is another program on that port.
-  if (!answering && code.startsWith("HPE_")) {
-    return { kind: "unreachable", message: `${host} does not speak HTTP (${code})` };
+  // What is not HTTP at all is another program on that port.
+  if (!answering && error.name === "HTTPParserError") {
+    return { kind: "unreachable", message: `${host} does not speak HTTP; is its port right?` };
   }
   if (!sent) return { kind: "unreachable", message: `${host} cannot be reached: ${wordsFor(code, error)}` };
   const when = answering ? "in the middle of its answer" : "before it answered";

@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import {
   type EngineChatWrapper,
   type EngineModel,
@@ -19,10 +20,30 @@ export interface LoadedModel {
 /** Weights are in memory once for the process, however many tiers use them. */
 const weightsByPath = new Map<string, { readonly model: Promise<EngineModel>; users: number }>();
 
+/** The file is no model, or only the beginning of one. */
+export class BrokenModelFile extends Error {}
+
+/** A file that ends within its header makes the engine try for two minutes, and all other loads wait for it. */
+async function checkHeader(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
+    const isModel = bytesRead === headerBytes && buffer.toString("latin1", 0, 4) === "GGUF";
+    if (!isModel) throw new BrokenModelFile(`${path} is not a whole GGUF file`);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Less metadata than this has no model of any use. */
+const headerBytes = 4_096;
+
 async function openWeights(path: string): Promise<EngineModel> {
   let weights = weightsByPath.get(path);
   if (weights === undefined) {
-    const model = loadEngine().then(({ engine }) => engine.loadModel({ modelPath: path, gpuLayers: 0 }));
+    const model = checkHeader(path)
+      .then(loadEngine)
+      .then(({ engine }) => engine.loadModel({ modelPath: path, gpuLayers: 0 }));
     weights = { model, users: 0 };
     weightsByPath.set(path, weights);
   }

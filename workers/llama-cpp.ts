@@ -3,7 +3,7 @@ import { messageOf } from "../src/job/errors.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
 import { EngineMissing, loadEngine } from "./llama-cpp-engine.ts";
 import { generate } from "./llama-cpp-generate.ts";
-import { type LoadedModel, loadModel } from "./llama-cpp-model.ts";
+import { BrokenModelFile, type LoadedModel, loadModel } from "./llama-cpp-model.ts";
 import { plainRequest } from "./plain-request.ts";
 import type { Failure } from "./response.ts";
 
@@ -22,7 +22,9 @@ const mostSequences = 32;
 function connect({ concurrency }: EndpointOptions): Endpoint {
   const sequences = Math.min(Math.max(concurrency, 1), mostSequences);
   const models = new Map<string, Promise<LoadedModel>>();
+  const loaded = new Set<LoadedModel>();
   const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
 
   /** Loaded with the context size of its first call, which is the same for all calls of a model. */
   function modelAt(path: string, contextTokens: number): Promise<LoadedModel> {
@@ -30,7 +32,13 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     if (known !== undefined) return known;
     const loading = loadModel(path, sequences, contextTokens);
     models.set(path, loading);
-    loading.catch(() => models.delete(path));
+    loading.then(
+      (model) => {
+        if (closing.signal.aborted) return model.dispose();
+        loaded.add(model);
+      },
+      () => models.delete(path),
+    );
     return loading;
   }
 
@@ -50,8 +58,8 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     if (signals.some(({ aborted }) => aborted)) onAbort();
     try {
       stop.signal.throwIfAborted();
-      const loaded = await Promise.race([modelAt(file.path, contextTokens ?? defaultContextTokens), whenAborted(stop)]);
-      return await generate(loaded, request, model, stop.signal);
+      const loading = modelAt(file.path, contextTokens ?? defaultContextTokens);
+      return await generate(await Promise.race([loading, whenAborted(stop)]), request, model, stop.signal);
     } catch (error) {
       return stop.signal.aborted ? (stop.signal.reason as Failure) : failureOf(error, model);
     } finally {
@@ -61,7 +69,12 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
   }
 
   return {
-    call,
+    call(backendCall) {
+      const ended = call(backendCall);
+      running.add(ended);
+      void ended.finally(() => running.delete(ended));
+      return ended;
+    },
     async probe() {
       try {
         await loadEngine();
@@ -72,9 +85,9 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     },
     async close() {
       closing.abort();
-      const loaded = await Promise.allSettled(models.values());
-      models.clear();
-      await Promise.all(loaded.map((one) => (one.status === "fulfilled" ? one.value.dispose() : undefined)));
+      await Promise.all(running);
+      // What is still being loaded is let go when it is there.
+      await Promise.all([...loaded].map((model) => model.dispose()));
     },
   };
 }
@@ -102,7 +115,7 @@ function failureOf(error: unknown, model: string): Failure {
   if (error instanceof EngineMissing || model === "" || /NoBinaryFound/.test(String((error as Error)?.name))) {
     return { kind: "unreachable", message };
   }
-  if (/load model|gguf|magic|memory|context/i.test(message)) {
+  if (error instanceof BrokenModelFile || /load model|gguf|memory|context/i.test(message)) {
     return {
       kind: "unavailable",
       scope: "model",

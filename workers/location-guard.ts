@@ -43,7 +43,7 @@ export function guardedConnector(
     });
   }
 
-  const connectTrusted = buildConnector(options);
+  const connectTrusted = buildConnector({ ...options, lookup } as buildConnector.BuildOptions);
   const connectGuarded = buildConnector({ ...options, lookup: guardedLookup } as buildConnector.BuildOptions);
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "");
