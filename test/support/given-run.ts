@@ -1,0 +1,141 @@
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { finished as flushed } from "node:stream/promises";
+import { onTestFinished } from "vitest";
+import { buildConfig } from "../../src/config/build.ts";
+import type { Config } from "../../src/config/config.ts";
+import type { ConfigFile } from "../../src/config/schema.ts";
+import { type Fleet, joinFleet } from "../../src/fleet.ts";
+import type { ResultLine } from "../../src/job/result.ts";
+import { type OwnedBatch, ownBatch } from "../../src/own-batch.ts";
+import { createRowPlanner } from "../../src/plan-row.ts";
+import { writeInInputOrder } from "../../src/results/write-output.ts";
+import { createRouter } from "../../src/routing/choose-model.ts";
+import { assertEachResultOnce } from "./laws.ts";
+import type { TestRedis } from "./redis-server.ts";
+import type { SimulatedBackend } from "./simulated-backend.ts";
+
+export interface GivenRow {
+  readonly id: string;
+  /** An alias; default: the default task's. */
+  readonly model?: string;
+  readonly private?: boolean;
+}
+
+/** So many rows, `PREFIX0`, `PREFIX1`, …; the simulated backend counts them by these ids. */
+export function givenRows(count: number, more: Partial<GivenRow> = {}, prefix = "r"): GivenRow[] {
+  return Array.from({ length: count }, (_, row) => ({ ...more, id: `${prefix}${row}` }));
+}
+
+/** A config with a tier for each backend, named as given, and a model `on-TIER` for each; the first is the default. */
+export function givenConfig(
+  fleet: string,
+  backends: Readonly<Record<string, Pick<SimulatedBackend, "baseUrl">>>,
+  more: Partial<ConfigFile> = {},
+): Config {
+  const names = Object.keys(backends);
+  const file: ConfigFile = {
+    tiers: Object.fromEntries(
+      Object.entries(backends).map(([name, { baseUrl }]) => [
+        name,
+        { provider: "openai-compatible", baseUrl, concurrency: 16, ...more.tiers?.[name] },
+      ]),
+    ),
+    models: Object.fromEntries(names.map((name) => [`on-${name}`, { tier: name, model: "simulated-model" }])),
+    tasks: more.tasks ?? { simple: { primary: `on-${names[0]}` } },
+  };
+  return buildConfig(file, { fleet, source: "given", keys: new Map() });
+}
+
+export interface RunOptions {
+  readonly server: TestRedis;
+  readonly config: Config;
+  readonly folder: string;
+  readonly rows: readonly GivenRow[];
+  readonly batchId?: string;
+  readonly generation?: number;
+  readonly retryFailedBelowEpoch?: number;
+  /** False: it feeds and collects only. Default true. */
+  readonly withPools?: boolean;
+}
+
+export interface GivenRun {
+  readonly fleet: Fleet;
+  readonly batch: OwnedBatch;
+  readonly batchId: string;
+  readonly outputPath: string;
+  answered(): number;
+  /** Waits for the end, writes OUTPUT, checks that each row has its result once, and leaves nothing in Redis. */
+  finish(): Promise<ResultLine[]>;
+}
+
+/** The owner of a batch in this process, with the pools of its tiers. */
+export async function startRun(options: RunOptions): Promise<GivenRun> {
+  const { server, config, folder, rows, batchId = "run", withPools = true } = options;
+  const fleet = await joinFleet({
+    config,
+    redis: server.address,
+    foreignJob: async () => ({ value: null }),
+  });
+  const plan = createRowPlanner(
+    createRouter(config, () => ({ usable: true })),
+    config,
+  );
+  const outputPath = join(folder, "out.jsonl");
+  const lineOf = (index: number) => ({ index, offset: index, bytes: Buffer.from(JSON.stringify(rows[index])) });
+  const batch = await ownBatch({
+    fleet,
+    batchId,
+    generation: options.generation ?? 0,
+    outputPath,
+    retryFailedBelowEpoch: options.retryFailedBelowEpoch ?? 0,
+    models: config.models,
+    async *lines() {
+      for (let start = 0; start < rows.length; start += 500) {
+        yield rows.slice(start, start + 500).map((_row, at) => lineOf(start + at));
+      }
+    },
+    readLineAt: (offset) => lineOf(offset).bytes,
+    readLine({ bytes }) {
+      const { id, model, private: isPrivate = false } = JSON.parse(bytes.toString()) as GivenRow;
+      const request = { messages: [{ role: "user" as const, content: `say something about #${id}` }] };
+      return plan({ id, private: isPrivate, request, ...(model === undefined ? {} : { model }) });
+    },
+    possibleTiers: Object.keys(config.tiers).length,
+    concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 16,
+    async onTier(tier) {
+      if (withPools) await fleet.startPool(tier);
+    },
+  });
+  batch.finished.catch(() => {});
+  let left = false;
+  async function leave(): Promise<void> {
+    if (left) return;
+    left = true;
+    await fleet.leave(false);
+    await batch.stop();
+    await fleet.close();
+  }
+  onTestFinished(leave);
+
+  return {
+    fleet,
+    batch,
+    batchId,
+    outputPath,
+    answered: () => batch.progress.answered,
+    async finish() {
+      await batch.finished;
+      const out = createWriteStream(outputPath);
+      await writeInInputOrder(batch.table, batch.table.length, batch.segmentPaths, undefined, {
+        write: (line) => void out.write(`${line}\n`),
+      });
+      out.end();
+      await flushed(out);
+      await fleet.claims.setState(batchId, batch.state(), "ended");
+      await fleet.claims.forget(batchId);
+      await leave();
+      return assertEachResultOnce(outputPath, rows.length);
+    },
+  };
+}
