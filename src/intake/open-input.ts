@@ -137,7 +137,7 @@ async function openFiles(source: string, { spoolDirectory }: OpenInputOptions): 
         : `expected files in the folder ${source}, found no text file (${leftOut})`,
     );
   }
-  const notices = binaryFiles === 0 ? [] : [`${binaryFiles} binary files of ${source} were left out`];
+  const notices = binaryFiles === 0 ? [] : [`binary files left out of ${source}: ${binaryFiles}`];
   const identity = { source, sizeBytes, modifiedMs, sha256: spool.sha256 };
   return spoolInput(spool, "files", identity, notices, source, spoolDirectory);
 }
