@@ -169,9 +169,9 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     if (recorded.length === 0) return;
     const offsets = await appendWhenThereIsRoom(recorded);
     recorded.forEach(({ row, line }, at) => {
+      feeder.stored(row);
       table.store(row, ownSegment, offsets[at]!);
       progress.add(JSON.parse(line) as ResultLine);
-      feeder.stored(row);
     });
     endWhenWhole();
   }

@@ -37,7 +37,7 @@ export interface Feeder {
   /** The whole input was seen, so `table.length` is its number of rows. */
   readonly scannedAll: boolean;
   readonly windows: Windows;
-  /** A row's result is on disk: it leaves the window. */
+  /** A row's result is on disk: it leaves the window. To be told before the table is. */
   stored(row: number): void;
   /** Feeds rows of the window once more, under new job ids. */
   feedAgain(rows: Iterable<number>): void;
@@ -199,6 +199,8 @@ export function createFeeder(options: FeedOptions): Feeder {
     },
     windows,
     stored(row) {
+      // A row that was to be fed again may have its result by now.
+      if (table.stateOf(row) === "parked") windows.all()[table.tierOf(row)]!.parked--;
       windows.leave(row);
       signal();
     },
