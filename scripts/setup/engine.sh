@@ -5,6 +5,8 @@ engine_version="3.22.1"
 
 # engine_package: prints the name of the prebuilt package of this machine, or fails.
 engine_package() {
+  # The prebuilt ones for Linux need glibc; Alpine has none.
+  [ "$(uname -s)" != Linux ] || getconf GNU_LIBC_VERSION >/dev/null 2>&1 || return 1
   case "$(uname -s)/$(uname -m)" in
     Linux/x86_64 | Linux/amd64) echo @node-llama-cpp/linux-x64 ;;
     Linux/aarch64 | Linux/arm64) echo @node-llama-cpp/linux-arm64 ;;
