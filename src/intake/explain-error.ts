@@ -3,12 +3,13 @@ import { messageOf, UserError } from "../job/errors.ts";
 const explanations: Readonly<Record<string, string>> = {
   ENOENT: "it is not there; check the path (relative paths start at the current folder)",
   ENOTDIR: "a part of its path is no folder; check the path",
-  EACCES: "permission denied; make it readable for this user",
-  EPERM: "permission denied; make it readable for this user",
+  EACCES: "permission denied; give this user access",
+  EPERM: "permission denied; give this user access",
   EISDIR: "it is a folder",
   ELOOP: "its symbolic links go round in a circle",
   ENAMETOOLONG: "its name is longer than the system allows",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
+  EROFS: "the file system is read-only",
   EIO: "the disk reports an error",
 };
 

@@ -132,7 +132,7 @@ async function openFiles(source: string, { spoolDirectory }: OpenInputOptions): 
     removeSpool(spoolDirectory);
     const leftOut = "hidden files, node_modules and binary files are left out";
     throw new UserError(
-      isGlob(source) && statOf(source) === undefined
+      statOf(source) === undefined
         ? `no text file matches ${source} (${leftOut}); check the pattern, and quote it so that the shell leaves it alone`
         : `expected files in the folder ${source}, found no text file (${leftOut})`,
     );
@@ -178,6 +178,7 @@ function statOf(source: string): Stats | undefined {
   try {
     return statSync(source, { throwIfNoEntry: false });
   } catch (error) {
+    // The name of a pattern is nobody's path.
     if (isGlob(source)) return undefined;
     throw explainReadError(error, source);
   }

@@ -98,8 +98,14 @@ function isHidden(name: string, glob: Glob | undefined): boolean {
   return name.startsWith(".") && !isNamed && !(glob?.segments.some((segment) => segment.startsWith(".")) ?? false);
 }
 
+/** Undefined for what is not there, a link that points nowhere or round in a circle. */
 function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ELOOP") return undefined;
+    throw explainReadError(error, path);
+  }
 }
 
 function isFolder(path: string): boolean {

@@ -117,6 +117,7 @@ test("links to files are followed, links to folders and broken links are not", a
   symlinkSync(join(folder, "real/a.ts"), join(folder, "link.ts"));
   symlinkSync(folder, join(folder, "circle"));
   symlinkSync(join(folder, "nowhere"), join(folder, "broken.ts"));
+  symlinkSync("itself.ts", join(folder, "itself.ts"));
   expect(pathsOf(folder, await rowsOf(await opened(folder, "")))).toEqual(["link.ts", "real/a.ts"]);
 });
 

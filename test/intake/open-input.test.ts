@@ -97,7 +97,7 @@ test("says what is wrong with a source that cannot be used", async () => {
 test.skipIf(process.getuid?.() === 0)("says that a file may not be read", async () => {
   const folder = givenFolder({ "rows.jsonl": rows });
   chmodSync(join(folder, "rows.jsonl"), 0o000);
-  expect(await refusalOf(() => opened(folder, "rows.jsonl"))).toMatch(/permission denied; make it readable/);
+  expect(await refusalOf(() => opened(folder, "rows.jsonl"))).toMatch(/permission denied; give this user access/);
 });
 
 test("a gzip file that is cut off or no gzip at all is refused and leaves no spool", async () => {
