@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Input } from "./intake/open-input.ts";
+import { idOfLine } from "./intake/parse-row.ts";
 import { UserError } from "./job/errors.ts";
-import { readFlatResults } from "./results/format-result.ts";
+import { readFlatResults } from "./results/read-results.ts";
 import { readRunState, removeRunFiles } from "./results/run-state.ts";
 import { createSegment, type Recorded, segmentPath } from "./results/segments.ts";
 
@@ -83,16 +84,6 @@ function notTheAnswersTo(input: Input, output: string, why: string): UserError {
 /** The ids that the rows of an input have, read without judging the rows. */
 async function* inputIds(input: Input): AsyncGenerator<string> {
   for await (const lines of input.readLines()) {
-    for (const line of lines) yield idOf(line.bytes) ?? String(input.lineNumberOf(line.index));
-  }
-}
-
-function idOf(bytes: Buffer): string | undefined {
-  try {
-    const row = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
-    const id = row.custom_id ?? row.id ?? row.path;
-    return typeof id === "string" || typeof id === "number" ? String(id) : undefined;
-  } catch {
-    return undefined;
+    for (const line of lines) yield idOfLine(line.bytes, input.lineNumberOf(line.index), input.kind);
   }
 }

@@ -2,9 +2,10 @@ import { adapters } from "../workers/index.ts";
 import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
 import type { Input } from "./intake/open-input.ts";
-import { createRowParser } from "./intake/parse-row.ts";
+import { createRowParser, type RowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
 import { UserError } from "./job/errors.ts";
+import type { LineFormat } from "./job/row.ts";
 import { createRowPlanner } from "./plan-row.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, type Router } from "./routing/choose-model.ts";
@@ -42,9 +43,24 @@ export async function prepareLines(config: Config, input: Input, flags: LineFlag
     ? () => ({ usable: true }) as const
     : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) });
-  const reader = createLineReader(parse, createRowPlanner(route, config), possibleTiers(config, route, input, flags));
+  const reader = createLineReader(
+    parse,
+    createRowPlanner(route, config),
+    possibleTiers(config, route, input, flags),
+    await formatOf(input, parse),
+  );
   if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
   return reader;
+}
+
+async function formatOf(input: Input, parse: RowParser): Promise<LineFormat> {
+  for await (const lines of input.readLines()) {
+    for (const line of lines) {
+      const parsed = parse(line.bytes, input.lineNumberOf(line.index));
+      if (parsed.ok) return parsed.format;
+    }
+  }
+  return "flat";
 }
 
 /** Kinds of rows that the config knows of; rows that name a model outside of it are told apart one by one. */
@@ -81,11 +97,7 @@ function possibleTiers(config: Config, route: Router, input: Input, flags: LineF
   return tiers.size;
 }
 
-async function refuseMissingRoutes(
-  input: Input,
-  parse: ReturnType<typeof createRowParser>,
-  route: Router,
-): Promise<void> {
+async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router): Promise<void> {
   const missing = createMissingRoutes();
   for await (const lines of input.readLines()) {
     for (const line of lines) {

@@ -10,27 +10,26 @@ export interface LineReader {
   readonly plan: (row: PromptRow) => PlannedRow;
   /** How many tiers rows can possibly go to. */
   readonly possibleTiers: number;
-  /** How the first good line was written. */
-  format(): LineFormat;
+  /** How the first good line of the input was written. */
+  readonly format: LineFormat;
 }
 
 export function createLineReader(
   parse: (bytes: Buffer, lineNumber: number) => ParsedRow,
   plan: (row: PromptRow) => PlannedRow,
   possibleTiers: number,
+  format: LineFormat,
 ): LineReader {
-  let format: LineFormat | undefined;
   return {
     plan,
     possibleTiers,
-    format: () => format ?? "flat",
+    format,
     read(line, lineNumber) {
       const parsed = parse(line.bytes, lineNumber);
       if (!parsed.ok) {
         const { id, message, metadata } = parsed;
         return { ok: false, id, code: "invalid_row", message, ...(metadata === undefined ? {} : { metadata }) };
       }
-      format ??= parsed.format;
       return plan(parsed.row);
     },
   };

@@ -187,12 +187,12 @@ async function assemble({ output, format, lines }: RunFileOptions, batch: OwnedB
   try {
     const isCsv = /\.csv(\.gz)?$/.test(output);
     if (isCsv) await writer.write(formatCsvHeader());
-    const chosen = format ?? lines.format();
+    const chosen = format ?? lines.format;
     await writeInInputOrder(
       batch.table,
       batch.table.length,
       batch.segmentPaths,
-      formatterFor(isCsv, chosen, lines.format()),
+      formatterFor(isCsv, chosen, lines.format),
       writer,
     );
     await writer.commit();

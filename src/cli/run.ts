@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Config } from "../config/config.ts";
 import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
-import { openInput } from "../intake/open-input.ts";
+import { type Input, openInput } from "../intake/open-input.ts";
 import { UserError } from "../job/errors.ts";
 import type { LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
@@ -12,7 +13,7 @@ import { prepareLines } from "../prepare-lines.ts";
 import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
 import { lockPath } from "../results/run-state.ts";
-import { startFileRun } from "../run-file.ts";
+import { type FileRun, startFileRun } from "../run-file.ts";
 import { startDisplay } from "./display.ts";
 
 export interface RunFlags {
@@ -42,9 +43,9 @@ export interface RunFlags {
 
 /** `promptfleet run`. Returns the exit code of DESIGN.md 4.2. */
 export async function run(source: string, flags: RunFlags): Promise<number> {
-  if (flags.fresh && flags.retryFailed)
+  if (flags.fresh && flags.retryFailed) {
     throw new UserError("expected --fresh or --retry-failed, found both; --fresh asks every row again");
-  const say = (line: string) => process.stderr.write(`${line}\n`);
+  }
   const config = await loadConfig({
     configPath: flags.config,
     fleet: flags.fleet,
@@ -57,7 +58,6 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   const output = flags.output === "-" ? "-" : resolve(flags.output);
   await checkOutputTarget(output);
   const workPath = output === "-" ? stdoutWorkPath(dataDirectory, source) : output;
-
   const lock = takeLock(lockPath(workPath));
   if (!lock.held) {
     throw new UserError(
@@ -66,68 +66,87 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   }
   try {
     const input = await openInput(source, { spoolDirectory: `${workPath}.part.input`, stdin: process.stdin });
-    const done = await settleFinishedOutput({
-      input,
-      output,
-      workPath,
-      fresh: flags.fresh,
-      retryFailed: flags.retryFailed,
-    });
-    if (done !== undefined) {
-      say(
-        `${flags.output} is whole already: ${done.answered} answered, ${done.failed} failed (--fresh asks all again, --retry-failed the failed)`,
-      );
-      if (flags.json) process.stdout.write(`${JSON.stringify({ batch: null, state: "finished", ...done, output })}\n`);
-      return done.failed > 0 ? 2 : 0;
-    }
-    const lines = await prepareLines(config, input, flags);
-    const joined = await joinRedis({ url: flags.redis, dataDirectory });
-    if (joined.notice !== undefined) say(joined.notice);
     try {
-      const startedRun = await startFileRun({
-        config,
-        redis: joined.address,
-        alone: joined.alone,
-        input,
-        lines,
-        output,
-        workPath,
-        format: flags.format,
-        optionsHash: hashOf({ config, flags: hashedFlags(flags) }),
-        deadlineMs: flags.deadline,
-        fresh: flags.fresh,
-        retryFailed: flags.retryFailed,
-        withPools: flags.pools,
-        replaceConfig: flags.replaceConfig,
-        onNotice: say,
-      });
-      const display = startDisplay(startedRun, { json: flags.json, stream: process.stderr });
-      const removeHandlers = onStopSignals(
-        () => {
-          display.note(
-            "stopping: finishing what is in flight; press Ctrl-C again to stop at once (both can be resumed)",
-          );
-          startedRun.stopGently();
-        },
-        () => startedRun.stopNow(),
-      );
-      try {
-        const summary = await startedRun.finished;
-        display.end(summary);
-        if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-        if (summary.state === "interrupted") return 130;
-        return summary.failed > 0 ? 2 : 0;
-      } finally {
-        display.stop();
-        removeHandlers();
-      }
+      input.notices.forEach(say);
+      return await runInput({ config, input, output, workPath, dataDirectory, flags });
     } finally {
-      await joined.leave();
       await input.close();
     }
   } finally {
     lock.release();
   }
+}
+
+interface OpenedRun {
+  readonly config: Config;
+  readonly input: Input;
+  readonly output: string;
+  readonly workPath: string;
+  readonly dataDirectory: string;
+  readonly flags: RunFlags;
+}
+
+async function runInput({ config, input, output, workPath, dataDirectory, flags }: OpenedRun): Promise<number> {
+  const { fresh, retryFailed } = flags;
+  const done = await settleFinishedOutput({ input, output, workPath, fresh, retryFailed });
+  if (done !== undefined) {
+    say(
+      `${flags.output} is whole already: ${done.answered} answered, ${done.failed} failed (--fresh asks all again, --retry-failed the failed)`,
+    );
+    if (flags.json) process.stdout.write(`${JSON.stringify({ batch: null, state: "finished", ...done, output })}\n`);
+    return done.failed > 0 ? 2 : 0;
+  }
+  const lines = await prepareLines(config, input, flags);
+  const redis = await joinRedis({ url: flags.redis, dataDirectory });
+  if (redis.notice !== undefined) say(redis.notice);
+  try {
+    const fileRun = await startFileRun({
+      config,
+      redis: redis.address,
+      alone: redis.alone,
+      input,
+      lines,
+      output,
+      workPath,
+      format: flags.format,
+      optionsHash: hashOf({ config, flags: hashedFlags(flags) }),
+      deadlineMs: flags.deadline,
+      fresh,
+      retryFailed,
+      withPools: flags.pools,
+      replaceConfig: flags.replaceConfig,
+      onNotice: say,
+    });
+    return await watch(fileRun, flags);
+  } finally {
+    await redis.leave();
+  }
+}
+
+/** Shows the run and passes signals on until it has ended. */
+async function watch(fileRun: FileRun, { json }: RunFlags): Promise<number> {
+  const display = startDisplay(fileRun, { json, stream: process.stderr });
+  const removeHandlers = onStopSignals(
+    () => {
+      display.note("stopping: finishing what is in flight; press Ctrl-C again to stop at once (both can be resumed)");
+      fileRun.stopGently();
+    },
+    () => fileRun.stopNow(),
+  );
+  try {
+    const summary = await fileRun.finished;
+    display.end(summary);
+    if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    if (summary.state === "interrupted") return 130;
+    return summary.failed > 0 ? 2 : 0;
+  } finally {
+    display.stop();
+    removeHandlers();
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** Segments of a run to stdout have no OUTPUT to lie beside. */
