@@ -129,4 +129,24 @@ describe("a connection of a local tier", () => {
     expect(await connection.send({ ...request, timeoutMs: 50 })).toMatchObject({ kind: "unreachable" });
     await connection.close();
   });
+
+  it("sends nothing of a call that was given up before there was a connection", async () => {
+    const asked = Promise.withResolvers<void>();
+    const mayAnswer = Promise.withResolvers<void>();
+    const held: Lookup = (_host, _options, done) => {
+      asked.resolve();
+      void mayAnswer.promise.then(() => done(null, [{ address: "127.0.0.1", family: 4 }]));
+    };
+    const connection = open("slow.example.net", held);
+    const abort = new AbortController();
+    const givenUp = connection.send({ ...request, path: "/given-up", signal: abort.signal });
+    await asked.promise;
+    abort.abort();
+    expect(await givenUp).toMatchObject({ kind: "cancelled" });
+    const next = connection.send({ ...request, path: "/next" });
+    mayAnswer.resolve();
+    expect(await next).toMatchObject({ kind: "response" });
+    expect(server.received.map(({ path }) => path)).toEqual(["/next"]);
+    await connection.close();
+  });
 });
