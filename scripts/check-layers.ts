@@ -25,6 +25,7 @@ const wiring = [
   "src/index.ts",
   "src/own-batch.ts",
   "src/run-file.ts",
+  "src/run-report.ts",
   "src/prepare-lines.ts",
   "src/read-lines.ts",
   "src/finished-output.ts",
