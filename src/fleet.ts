@@ -67,7 +67,7 @@ export async function joinFleet(options: JoinOptions) {
 
   const queues = openTierQueues(queueRedis, names);
   const claims = createBatchClaims(redis, names);
-  const placeRows = createPlaceRows(redis, names, queues);
+  const placeRows = createPlaceRows(redis, names, queues, noteTrouble("feed"));
   const record = createRecorder(redis, names, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
   const pools = new Map<string, RunningPool>();

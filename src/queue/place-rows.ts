@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { JobLabels } from "../job/batch.ts";
+import { messageOf } from "../job/errors.ts";
 import { type FleetNames, jobIdOf } from "./names.ts";
 import { redisScript } from "./redis-script.ts";
 import type { TierQueues } from "./tier-queues.ts";
@@ -40,7 +42,35 @@ export type PlaceRows = (
   rowsPerJob: (tier: string) => number,
 ) => Promise<(number | undefined)[]>;
 
-export function createPlaceRows(redis: Redis, names: FleetNames, queues: TierQueues): PlaceRows {
+/** Answers of a Redis that takes nothing new for now; connections that are lost are waited for by ioredis. */
+const refusedForNow = /^(OOM|MISCONF|LOADING|READONLY|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS)/;
+const refusedRetryMs = 500;
+
+/** @param onTrouble told of each refusal, and `undefined` when rows pass again. */
+export function createPlaceRows(
+  redis: Redis,
+  names: FleetNames,
+  queues: TierQueues,
+  onTrouble: (reason: string | undefined) => void,
+): PlaceRows {
+  const placeOnce = createPlaceOnce(redis, names, queues);
+  return async (place, rows, rowsPerJob) => {
+    for (let refused = false; ; refused = true) {
+      try {
+        const named = await placeOnce(place, rows, rowsPerJob);
+        if (refused) onTrouble(undefined);
+        return named;
+      } catch (error) {
+        // What a refused placing left behind is found again under the same hop and job id.
+        if (!refusedForNow.test(messageOf(error))) throw error;
+        onTrouble(messageOf(error));
+        await sleep(refusedRetryMs);
+      }
+    }
+  };
+}
+
+function createPlaceOnce(redis: Redis, names: FleetNames, queues: TierQueues): PlaceRows {
   const script = redisScript(redis, new URL("./feed.lua", import.meta.url), 4);
   return async ({ batchId, generation, epoch }, rows, rowsPerJob) => {
     const keys = names.batch(batchId);

@@ -31,12 +31,17 @@ describe("a Redis that has no memory left", () => {
     expect(troubles).toEqual([]);
   });
 
-  it("refuses new rows, of which nothing is there then", async () => {
-    const { feed, redis, keys, queues } = await givenBatch(server);
+  it("takes no new rows, with the reason to be read, until there is room", async () => {
+    const { feed, redis, keys, queues, troubles } = await givenBatch(server);
     await fill();
-    await expect(feed([0])).rejects.toThrow("OOM");
+    const feeding = feed([0, 1]);
+    await until("the rows to be refused", () => troubles.length > 0);
+    expect(troubles[0]).toMatch(/^OOM/);
     expect(await redis.exists(keys.payloads)).toBe(0);
-    expect(await queues.of("lab").getWaitingCount()).toBe(0);
+    await makeRoom();
+    expect(await feeding).toEqual([0, 1]);
+    expect(await queues.of("lab").getWaitingCount()).toBe(2);
+    expect(troubles.at(-1)).toBeUndefined();
   });
 
   it("makes rows wait at the gate, with the reason to be read, until there is room", async () => {

@@ -113,7 +113,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
       ...change,
     });
   const { epoch } = await claim();
-  const placeRows: PlaceRows = createPlaceRows(redis, names, queues);
+  const placeRows: PlaceRows = createPlaceRows(redis, names, queues, noteTrouble);
   const keys = names.batch(batchId);
 
   return {
