@@ -21,6 +21,9 @@ const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
 export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
 
+/** An owner that lives has rebuilt its batch by then, after Redis came back empty. */
+const rebuildDeadlineMs = 30_000;
+
 export interface JoinOptions {
   readonly config: Config;
   readonly redis: RedisAddress;
@@ -48,6 +51,7 @@ export async function joinFleet(options: JoinOptions) {
 
   let incarnation = await readIncarnation(redis);
   let lastIncarnation = incarnation;
+  let changedAtMs = Number.NEGATIVE_INFINITY;
   const incarnationListeners = new Set<(incarnation: string) => void>();
   redis.on("ready", async () => {
     const found = await readIncarnation(redis).catch(() => undefined);
@@ -56,6 +60,7 @@ export async function joinFleet(options: JoinOptions) {
     incarnation = found;
     if (found === lastIncarnation) return;
     lastIncarnation = found;
+    changedAtMs = Date.now();
     await membership.beat().catch(() => {});
     for (const listener of incarnationListeners) listener(found);
   });
@@ -68,7 +73,8 @@ export async function joinFleet(options: JoinOptions) {
   const queues = openTierQueues(queueRedis, names);
   const claims = createBatchClaims(redis, names);
   const placeRows = createPlaceRows(redis, names, queues, noteTrouble("feed"));
-  const record = createRecorder(redis, names, noteTrouble("record"));
+  const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
+  const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
   const pools = new Map<string, RunningPool>();
   const membership = createMembership(redis, names, processId, () => [...pools.keys()], divideSlots);

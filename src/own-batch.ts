@@ -3,18 +3,18 @@ import type { ModelConfig } from "./config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { BatchState } from "./job/batch.ts";
 import { messageOf } from "./job/errors.ts";
-import { createIdSet } from "./job/id-set.ts";
-import { type ErrorCode, failedWithoutCall, type ResultLine } from "./job/result.ts";
+import type { ErrorCode, ResultLine } from "./job/result.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
+import { createLineJudge } from "./judge-lines.ts";
 import type { PlannedRow } from "./plan-row.ts";
-import { createFeeder, type Feeder, type FeedLine, type PreparedLine } from "./queue/feed.ts";
+import { createFeeder, type Feeder, type FeedLine } from "./queue/feed.ts";
 import { findLostRows } from "./queue/find-lost.ts";
 import { OwnershipLost } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
 import type { FedRow } from "./queue/window.ts";
 import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
-import { createSegment, findSegments, type Recorded, readSegment, segmentPath } from "./results/segments.ts";
+import { createSegment, findSegments, type Recorded, readStoredResults, segmentPath } from "./results/segments.ts";
 
 export interface OwnBatchOptions {
   readonly fleet: Fleet;
@@ -65,20 +65,13 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const keys = fleet.names.batch(batchId);
   const table = createRowTable();
   const progress = createProgress();
-  const ids = createIdSet();
-  const duplicates = new Set<number>();
+  const judge = createLineJudge(options.readLine);
 
   const earlier = findSegments(outputPath);
-  for (const [number, segment] of earlier.entries()) {
-    for await (const { row, line, offset } of readSegment(segment.path)) {
-      if (table.stateOf(row) === "stored") continue;
-      const result = JSON.parse(line) as ResultLine;
-      if (result.status === "failed" && segment.epoch < options.retryFailedBelowEpoch) continue;
-      table.store(row, number, offset);
-      progress.add(result);
-      if (result.error?.code !== "invalid_row") ids.add(result.id);
-    }
-  }
+  await readStoredResults(earlier, options.retryFailedBelowEpoch, table, (result) => {
+    progress.add(result);
+    judge.noteStored(result);
+  });
 
   async function claim() {
     return fleet.claims.claim({
@@ -98,32 +91,15 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const ownSegment = segmentPaths.length - 1;
 
   let state: BatchState = "open";
-  let ending: { readonly code: ErrorCode; readonly message: string } | undefined;
   let waitReason: string | undefined;
   let stopping = false;
   const knownTiers = new Set<string>();
-
-  function prepare(line: FeedLine, isFirstLook: boolean): PreparedLine {
-    const reading = options.readLine(line);
-    if (!reading.ok) return failedLine(line.index, reading.id, null, reading, reading.metadata);
-    const { row } = reading;
-    if (isFirstLook && !ids.add(row.id)) duplicates.add(line.index);
-    if (duplicates.has(line.index)) {
-      const message = `the id ${JSON.stringify(row.id)} was used by an earlier row; every id must be used once`;
-      return failedLine(line.index, row.id, row.task, { code: "invalid_row", message }, row.metadata);
-    }
-    if (ending !== undefined) return failedLine(line.index, row.id, row.task, ending, row.metadata);
-    return {
-      kind: "row",
-      row: { row: line.index, task: row.task, route: row.route, tiers: row.tiers, payload: row.payload },
-    };
-  }
 
   const feeder: Feeder = createFeeder({
     lines: options.lines,
     readLineAt: options.readLineAt,
     table,
-    prepare,
+    prepare: judge.prepare,
     placedBefore: claimed.placedBefore,
     possibleTiers: options.possibleTiers,
     concurrencyOf: options.concurrencyOf,
@@ -134,8 +110,17 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
         knownTiers.add(tier);
         for (const one of row.tiers) await options.onTier(one);
       }
-      const jobRows = await fleet.placeRows({ batchId, generation, epoch }, rows, feeder.windows.rowsPerJob);
-      feeder.windows.noteJobs(rows, jobRows);
+      try {
+        const jobRows = await fleet.placeRows({ batchId, generation, epoch }, rows, feeder.windows.rowsPerJob);
+        feeder.windows.noteJobs(rows, jobRows);
+      } catch (error) {
+        if (!(error instanceof OwnershipLost)) throw error;
+        await checkOwnership();
+        // Redis came back, or was emptied, and did not know this owner when it was asked.
+        if (fleet.incarnation() !== "" && (await fleet.redis.exists(keys.batch)) === 0) await rebuild();
+        else await sleep(100);
+        feeder.feedAgain(rows.map(({ row }) => row));
+      }
     },
     fail(row, line) {
       fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
@@ -250,7 +235,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     state: () => state,
     waitReason: () => waitReason,
     async endRemaining(code, message) {
-      ending = { code, message };
+      judge.endAll({ code, message });
       state = "stopping";
       await fleet.claims.setState(batchId, "open", "stopping");
       for (const running of fleet.pools()) running.pool.abort(batchId);
@@ -262,14 +247,4 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       await ended.catch(() => {});
     },
   };
-}
-
-function failedLine(
-  index: number,
-  id: string,
-  task: string | null,
-  error: { readonly code: ErrorCode; readonly message: string },
-  metadata: Readonly<Record<string, unknown>> | undefined,
-): PreparedLine {
-  return { kind: "failed", line: JSON.stringify(failedWithoutCall(index, id, task, error, metadata)) };
 }

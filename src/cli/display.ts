@@ -1,5 +1,6 @@
 import { terminalHints } from "../config/environment.ts";
-import type { FileRun, RunSnapshot, RunSummary } from "../run-file.ts";
+import type { FileRun } from "../run-file.ts";
+import type { RunSnapshot, RunSummary } from "../run-report.ts";
 
 export interface Display {
   /** A line of its own, above what is redrawn. */

@@ -40,11 +40,16 @@ function outageOf(outcome: Outcome): "certain" | "likely" | "none" {
   }
 }
 
+/** An answer, or a refusal of this one request: the backend is there and works. */
+function speaksForBackend({ kind }: Outcome): boolean {
+  return kind === "answered" || kind === "rejected" || kind === "content-filtered" || kind === "context-overflow";
+}
+
 export function afterOutcome(breaker: Breaker, outcome: Outcome, nowMs: number, random: () => number): Breaker {
-  if (outcome.kind === "answered") return closedBreaker;
+  if (speaksForBackend(outcome)) return closedBreaker;
   const outage = outageOf(outcome);
   if (outage === "none") return breaker;
-  const reason = outcome.message;
+  const reason = "message" in outcome ? outcome.message : outcome.kind;
   switch (breaker.kind) {
     case "closed": {
       const outages = breaker.outages + 1;

@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
-import type { Adapter, BackendCall, Endpoint } from "../../workers/adapter.ts";
+import type { BackendCall } from "../../workers/adapter.ts";
 import type { ModelConfig, TierConfig } from "../config/config.ts";
 import type { RowPayload } from "../job/batch.ts";
 import type { Outcome } from "../job/outcome.ts";
-import { afterOutcome, afterProbe, type Breaker, closedBreaker } from "./breaker.ts";
 import type { RowHistory } from "./decide-retry.ts";
+import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
@@ -39,119 +39,22 @@ export interface CallEnd {
   readonly answeredCountAtStart: number;
 }
 
-interface EndpointState {
-  readonly endpoint: Endpoint;
-  readonly baseUrl: string;
-  breaker: Breaker;
-  inFlight: number;
-  answered: number;
-  models: readonly string[] | undefined;
-}
-
 interface Pause {
   readonly reason: string;
   readonly sinceMs: number;
   readonly untilMs: number;
 }
 
-export interface TierPoolOptions {
-  readonly tier: TierConfig;
-  readonly adapter: Adapter;
-  readonly apiKey: string | undefined;
-  readonly trustedHosts: readonly string[];
-  /** Told when `allowance()` or `waitReason()` may have changed. */
-  readonly onChange: () => void;
-}
-
 const throttlePauseMs = 1_000;
 const unavailableModelPauseMs = 15_000;
 
-export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: TierPoolOptions): TierPool {
-  const urls = tier.baseUrls.length > 0 ? tier.baseUrls : [""];
-  const perEndpoint =
-    tier.concurrency === "auto"
-      ? Math.min(adapter.defaultConcurrency, tier.maxConcurrency ?? Infinity)
-      : tier.concurrency;
-  const fullConcurrency = Math.min(perEndpoint * urls.length, tier.maxConcurrency ?? Infinity);
-  const endpoints: EndpointState[] = urls.map((baseUrl) => ({
-    endpoint: adapter.connect({
-      tier: tier.name,
-      baseUrl,
-      ...(apiKey === undefined ? {} : { apiKey }),
-      location: tier.location,
-      trustedHosts,
-      concurrency: perEndpoint,
-    }),
-    baseUrl,
-    breaker: closedBreaker,
-    inFlight: 0,
-    answered: 0,
-    models: undefined,
-  }));
+export function openTierPool(options: EndpointsOptions): TierPool {
+  const { tier, onChange } = options;
+  const endpoints = openEndpoints(options);
+  const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
   const erring = new Map<string, { readonly sinceMs: number; readonly answeredCount: number; calls: number }>();
   const aborts = new Map<AbortController, string>();
-  const probeTimers = new Set<NodeJS.Timeout>();
-  const closing = new AbortController();
-
-  function setBreaker(state: EndpointState, breaker: Breaker): void {
-    if (state.breaker === breaker) return;
-    const wasOpen = state.breaker.kind === "open" ? state.breaker.probeAtMs : undefined;
-    state.breaker = breaker;
-    if (breaker.kind === "open" && breaker.probeAtMs !== wasOpen) scheduleProbe(state, breaker.probeAtMs);
-    onChange();
-  }
-
-  function scheduleProbe(state: EndpointState, atMs: number): void {
-    const timer = setTimeout(
-      async () => {
-        probeTimers.delete(timer);
-        const probe = await state.endpoint.probe(AbortSignal.any([closing.signal, AbortSignal.timeout(15_000)]));
-        if (closing.signal.aborted) return;
-        if (probe.usable) state.models = probe.models;
-        const failure = probe.usable ? undefined : probe.outcome.message;
-        setBreaker(state, afterProbe(state.breaker, failure, Date.now(), Math.random));
-      },
-      Math.max(0, atMs - Date.now()),
-    );
-    probeTimers.add(timer);
-  }
-
-  function allowanceOf(state: EndpointState): number {
-    if (state.breaker.kind === "open") return 0;
-    return state.breaker.kind === "trial" ? 1 : perEndpoint;
-  }
-
-  function choose(): EndpointState | undefined {
-    let best: EndpointState | undefined;
-    let bestRoom = 0;
-    for (const state of endpoints) {
-      const room = allowanceOf(state) - state.inFlight;
-      if (room > bestRoom) {
-        best = state;
-        bestRoom = room;
-      }
-    }
-    return best;
-  }
-
-  async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
-    if (model.model !== "auto") return model.model;
-    if (state.models === undefined) {
-      const probe = await state.endpoint.probe(AbortSignal.any([closing.signal, AbortSignal.timeout(15_000)]));
-      if (!probe.usable) return probe.outcome;
-      state.models = probe.models;
-    }
-    const first = state.models[0];
-    if (first !== undefined) return first;
-    state.models = undefined;
-    return {
-      kind: "unavailable",
-      scope: "tier",
-      reason: "model-missing",
-      message: `${state.baseUrl} has no model loaded`,
-    };
-  }
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
     if (outcome.kind === "throttled") {
@@ -170,7 +73,7 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
   }
 
   async function callEndpoint(batchId: string, payload: RowPayload, model: ModelConfig): Promise<CallEnd> {
-    const state = choose();
+    const state = endpoints.choose();
     const startedAtMs = performance.now();
     if (state === undefined) {
       // The endpoint that had room closed between the look and the call; not an error of anything.
@@ -183,7 +86,7 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
     aborts.set(abort, batchId);
     let outcome: Outcome;
     try {
-      const modelId = await modelIdAt(state, model);
+      const modelId = await endpoints.modelIdAt(state, model);
       outcome =
         typeof modelId === "string"
           ? await state.endpoint.call(backendCall(modelId, payload, model, abort.signal))
@@ -192,10 +95,8 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
       state.inFlight--;
       aborts.delete(abort);
     }
-    if (outcome.kind === "answered") state.answered++;
-    if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
     if (!abort.signal.aborted) {
-      setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
+      endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
     }
     const latencyMs = Math.round(performance.now() - startedAtMs);
@@ -215,24 +116,14 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
     };
   }
 
-  const allowance = () => endpoints.reduce((sum, state) => sum + allowanceOf(state), 0);
-  const inFlight = () => endpoints.reduce((sum, state) => sum + state.inFlight, 0);
-
-  function downSince(): { reason: string; sinceMs: number; probeAtMs: number } | undefined {
-    const open = endpoints.map((state) => state.breaker).filter((breaker) => breaker.kind === "open");
-    if (open.length < endpoints.length) return undefined;
-    const next = open.reduce((soonest, one) => (one.probeAtMs < soonest.probeAtMs ? one : soonest));
-    return { reason: next.reason, sinceMs: Math.min(...open.map((one) => one.sinceMs)), probeAtMs: next.probeAtMs };
-  }
-
   return {
     tier,
     fullConcurrency,
-    allowance,
-    inFlight,
+    allowance: endpoints.allowance,
+    inFlight: () => endpoints.all.reduce((sum, state) => sum + state.inFlight, 0),
     blockedFor(modelId) {
       const nowMs = Date.now();
-      const down = downSince();
+      const down = endpoints.downSince();
       if (down !== undefined) {
         return {
           reason: down.reason,
@@ -248,13 +139,13 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
         delayMs: pauseOfModel.untilMs - nowMs + Math.random() * 250,
       };
     },
-    downSinceMs: () => downSince()?.sinceMs,
+    downSinceMs: () => endpoints.downSince()?.sinceMs,
     waitReason() {
-      const down = downSince();
+      const down = endpoints.downSince();
       if (down !== undefined) return down.reason;
       const nowMs = Date.now();
       for (const one of pauses.values()) if (one.untilMs > nowMs) return one.reason;
-      const troubled = endpoints.find((state) => state.breaker.kind !== "closed");
+      const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
       return troubled === undefined
         ? undefined
         : `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}`;
@@ -279,10 +170,6 @@ export function openTierPool({ tier, adapter, apiKey, trustedHosts, onChange }: 
     abort(batchId) {
       for (const [controller, ofBatch] of aborts) if (batchId === undefined || ofBatch === batchId) controller.abort();
     },
-    async close() {
-      closing.abort();
-      for (const timer of probeTimers) clearTimeout(timer);
-      await Promise.all(endpoints.map((state) => state.endpoint.close()));
-    },
+    close: () => endpoints.close(),
   };
 }

@@ -16,9 +16,14 @@ export interface RecordEntry {
 /** True when it was done as asked; false when somebody else was first. */
 export type Recorder = (batchId: string, entry: RecordEntry) => Promise<boolean>;
 
+/**
+ * @param mayBeRebuilt true while Redis may have come back without what it knew: a batch that it does not know is waited
+ *   for then, as its owner sets it again from its files. At other times such a batch has ended long ago.
+ */
 export function createRecorder(
   redis: Redis,
   names: FleetNames,
+  mayBeRebuilt: () => boolean,
   onTrouble: (reason: string | undefined) => void,
 ): Recorder {
   const script = redisScript(redis, new URL("./record.lua", import.meta.url), 6);
@@ -28,7 +33,9 @@ export function createRecorder(
     const args: (string | number)[] = [generation!];
     for (const entry of entries) args.push(entry.row, entry.call, entry.action.kind, argumentOf(entry.action));
     const answers = await script([keys.batch, keys.done, keys.payloads, keys.moves, keys.calls, keys.results], args);
-    return (answers as number[]).map((answer) => answer === 1);
+    if (answers === null && mayBeRebuilt())
+      throw new Error("Redis came back without this batch, which is not rebuilt yet");
+    return entries.map((_entry, at) => (answers as number[] | null)?.[at] === 1);
   }, onTrouble);
   return (batchId, entry) => send(`${batchId}/${entry.generation}`, entry);
 }

@@ -11,10 +11,14 @@
     record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
-  Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now.
+  Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now; or false when the
+  batch is unknown.
 ]]
 local batch = redis.call("HMGET", KEYS[1], "state", "generation")
-local current = batch[1] and batch[1] ~= "ended" and batch[2] == ARGV[1]
+if not batch[1] then
+  return false
+end
+local current = batch[1] ~= "ended" and batch[2] == ARGV[1]
 local function moveOf(index)
   local move = redis.call("HGET", KEYS[4], index)
   if not move then

@@ -1,6 +1,8 @@
 import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { ResultLine } from "../job/result.ts";
+import type { RowTable } from "../job/row-table.ts";
 
 /** A recorded result on its way to disk. */
 export interface Recorded {
@@ -80,5 +82,26 @@ export async function* readSegment(path: string): AsyncGenerator<Recorded & { re
     }
     rest = Buffer.from(data.subarray(start));
     restOffset += start;
+  }
+}
+
+/**
+ * Marks in the table what earlier owners stored; of two results of a row the first wins.
+ * @param retryFailedBelowEpoch failed results of segments below this epoch do not count.
+ */
+export async function readStoredResults(
+  segments: readonly { readonly epoch: number; readonly path: string }[],
+  retryFailedBelowEpoch: number,
+  table: RowTable,
+  onResult: (result: ResultLine) => void,
+): Promise<void> {
+  for (const [number, { epoch, path }] of segments.entries()) {
+    for await (const { row, line, offset } of readSegment(path)) {
+      if (table.stateOf(row) === "stored") continue;
+      const result = JSON.parse(line) as ResultLine;
+      if (result.status === "failed" && epoch < retryFailedBelowEpoch) continue;
+      table.store(row, number, offset);
+      onResult(result);
+    }
   }
 }

@@ -1,0 +1,156 @@
+import type { Adapter, Endpoint } from "../../workers/adapter.ts";
+import type { ModelConfig, TierConfig } from "../config/config.ts";
+import type { Outcome } from "../job/outcome.ts";
+import { afterOutcome, afterProbe, type Breaker, closedBreaker } from "./breaker.ts";
+
+/** One endpoint of a tier as this process sees it. */
+export interface EndpointState {
+  readonly endpoint: Endpoint;
+  readonly baseUrl: string;
+  breaker: Breaker;
+  inFlight: number;
+  /** Rows it has answered; grows. */
+  answered: number;
+  /** What its last good probe said it has. */
+  models: readonly string[] | undefined;
+}
+
+/** The endpoints of a tier, each with a breaker of its own. */
+export interface Endpoints {
+  /** Calls that one endpoint takes when nothing is wrong with it. */
+  readonly perEndpoint: number;
+  readonly all: readonly EndpointState[];
+  /** The one with the most room, or undefined when none has any. */
+  choose(): EndpointState | undefined;
+  /** The provider's id of a model there ("auto" is its first one), or why there is none. */
+  modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome>;
+  noteOutcome(state: EndpointState, outcome: Outcome): void;
+  /** Calls that the usable endpoints take now: 0 when all are down. */
+  allowance(): number;
+  /** When none takes calls: why, since when, and when the next probe comes. */
+  downSince(): { readonly reason: string; readonly sinceMs: number; readonly probeAtMs: number } | undefined;
+  close(): Promise<void>;
+}
+
+export interface EndpointsOptions {
+  readonly tier: TierConfig;
+  readonly adapter: Adapter;
+  readonly apiKey: string | undefined;
+  readonly trustedHosts: readonly string[];
+  /** Told when an endpoint's breaker has moved. */
+  readonly onChange: () => void;
+}
+
+const probeTimeoutMs = 15_000;
+
+export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }: EndpointsOptions): Endpoints {
+  const urls = tier.baseUrls.length > 0 ? tier.baseUrls : [""];
+  const perEndpoint =
+    tier.concurrency === "auto"
+      ? Math.min(adapter.defaultConcurrency, tier.maxConcurrency ?? Infinity)
+      : tier.concurrency;
+  const endpoints: EndpointState[] = urls.map((baseUrl) => ({
+    endpoint: adapter.connect({
+      tier: tier.name,
+      baseUrl,
+      ...(apiKey === undefined ? {} : { apiKey }),
+      location: tier.location,
+      trustedHosts,
+      concurrency: perEndpoint,
+    }),
+    baseUrl,
+    breaker: closedBreaker,
+    inFlight: 0,
+    answered: 0,
+    models: undefined,
+  }));
+  const probeTimers = new Set<NodeJS.Timeout>();
+  const closing = new AbortController();
+
+  function setBreaker(state: EndpointState, breaker: Breaker): void {
+    if (state.breaker === breaker) return;
+    const wasOpen = state.breaker.kind === "open" ? state.breaker.probeAtMs : undefined;
+    state.breaker = breaker;
+    if (breaker.kind === "open" && breaker.probeAtMs !== wasOpen) scheduleProbe(state, breaker.probeAtMs);
+    onChange();
+  }
+
+  function scheduleProbe(state: EndpointState, atMs: number): void {
+    const timer = setTimeout(
+      async () => {
+        probeTimers.delete(timer);
+        const probe = await state.endpoint.probe(
+          AbortSignal.any([closing.signal, AbortSignal.timeout(probeTimeoutMs)]),
+        );
+        if (closing.signal.aborted) return;
+        if (probe.usable) state.models = probe.models;
+        const failure = probe.usable ? undefined : probe.outcome.message;
+        setBreaker(state, afterProbe(state.breaker, failure, Date.now(), Math.random));
+      },
+      Math.max(0, atMs - Date.now()),
+    );
+    probeTimers.add(timer);
+  }
+
+  function allowanceOf(state: EndpointState): number {
+    if (state.breaker.kind === "open") return 0;
+    return state.breaker.kind === "trial" ? 1 : perEndpoint;
+  }
+
+  function choose(): EndpointState | undefined {
+    let best: EndpointState | undefined;
+    let bestRoom = 0;
+    for (const state of endpoints) {
+      const room = allowanceOf(state) - state.inFlight;
+      if (room > bestRoom) {
+        best = state;
+        bestRoom = room;
+      }
+    }
+    return best;
+  }
+
+  async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
+    if (model.model !== "auto") return model.model;
+    if (state.models === undefined) {
+      const probe = await state.endpoint.probe(AbortSignal.any([closing.signal, AbortSignal.timeout(probeTimeoutMs)]));
+      if (!probe.usable) return probe.outcome;
+      state.models = probe.models;
+    }
+    const first = state.models[0];
+    if (first !== undefined) return first;
+    state.models = undefined;
+    return {
+      kind: "unavailable",
+      scope: "tier",
+      reason: "model-missing",
+      message: `${state.baseUrl} has no model loaded`,
+    };
+  }
+
+  function downSince(): { reason: string; sinceMs: number; probeAtMs: number } | undefined {
+    const open = endpoints.map((state) => state.breaker).filter((breaker) => breaker.kind === "open");
+    if (open.length < endpoints.length) return undefined;
+    const next = open.reduce((soonest, one) => (one.probeAtMs < soonest.probeAtMs ? one : soonest));
+    return { reason: next.reason, sinceMs: Math.min(...open.map((one) => one.sinceMs)), probeAtMs: next.probeAtMs };
+  }
+
+  return {
+    perEndpoint,
+    all: endpoints,
+    choose,
+    modelIdAt,
+    noteOutcome(state, outcome) {
+      if (outcome.kind === "answered") state.answered++;
+      if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
+      setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
+    },
+    allowance: () => endpoints.reduce((sum, state) => sum + allowanceOf(state), 0),
+    downSince,
+    async close() {
+      closing.abort();
+      for (const timer of probeTimers) clearTimeout(timer);
+      await Promise.all(endpoints.map((state) => state.endpoint.close()));
+    },
+  };
+}

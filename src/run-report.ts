@@ -1,0 +1,98 @@
+import type { Fleet } from "./fleet.ts";
+import type { OwnedBatch } from "./own-batch.ts";
+import type { Progress } from "./results/progress.ts";
+import type { RunState } from "./results/run-state.ts";
+
+/** The last line of `run --json`, and what the display's end is made of. */
+export interface RunSummary {
+  readonly batch: string;
+  readonly state: "finished" | "interrupted";
+  readonly rows: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly asked_again: number;
+  readonly cost_usd: number;
+  readonly wall_s: number;
+  readonly by_model: Record<string, unknown>;
+  readonly by_tier: Record<string, unknown>;
+  readonly output: string;
+}
+
+/** One line of the display: a tier and why it waits, if it does. */
+export interface TierSnapshot {
+  readonly tier: string;
+  readonly running: number;
+  readonly waiting: number;
+  readonly reason: string | undefined;
+}
+
+export interface RunSnapshot {
+  readonly rowsSeen: number;
+  readonly sawAllRows: boolean;
+  readonly progress: Progress;
+  readonly tiers: readonly TierSnapshot[];
+  /** Why the run as a whole waits (Redis, the disk). */
+  readonly reason: string | undefined;
+}
+
+/** What the display shows of a run that goes on. */
+export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
+  const { feeder, progress, table } = batch;
+  const tiers = feeder.windows.all().flatMap((window): TierSnapshot[] => {
+    if (window === feeder.windows.ownRecords) return [];
+    const running = fleet.pools().find((one) => one.pool.tier.name === window.tier);
+    const inFlight = running?.pool.inFlight() ?? 0;
+    const waiting = Math.max(0, window.rows + window.parked - inFlight);
+    const reason = running === undefined ? "no pool of this process works it" : running.pool.waitReason();
+    return [
+      { tier: window.tier, running: inFlight, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined },
+    ];
+  });
+  return {
+    rowsSeen: table.length,
+    sawAllRows: feeder.scannedAll,
+    progress,
+    tiers,
+    reason: fleet.redisTrouble() ?? batch.waitReason(),
+  };
+}
+
+export function summaryOf(
+  output: string,
+  state: RunState,
+  { progress, table, feeder }: OwnedBatch,
+  how: RunSummary["state"],
+  askedAgain: number,
+  startedMs: number,
+): RunSummary {
+  return {
+    batch: state.batchId,
+    state: how,
+    rows: feeder.scannedAll ? table.length : progress.answered + progress.failed,
+    answered: progress.answered,
+    failed: progress.failed,
+    asked_again: askedAgain,
+    cost_usd: roundUsd(progress.costUsd),
+    wall_s: Math.round((Date.now() - startedMs) / 100) / 10,
+    by_model: countsOf(progress.byModel),
+    by_tier: countsOf(progress.byTier),
+    output,
+  };
+}
+
+const roundUsd = (usd: number): number => Math.round(usd * 1e6) / 1e6;
+
+function countsOf(counts: Progress["byModel"]): Record<string, unknown> {
+  return Object.fromEntries(
+    [...counts].map(([name, count]) => [
+      name,
+      {
+        answered: count.answered,
+        failed: count.failed,
+        input_tokens: count.inputTokens,
+        output_tokens: count.outputTokens,
+        cost_usd: roundUsd(count.costUsd),
+      },
+    ]),
+  );
+}
