@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { batchId, givenBatch, payloadOf } from "../support/given-batch.ts";
 import { withRedis } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
 
 const server = withRedis();
 
@@ -47,6 +48,30 @@ describe("recording a result", () => {
     await claims.setState(batchId, "open", "stopping");
     expect(await owner.record(0, 0, '{"code":"cancelled"}')).toBe(true);
     expect((await results()).length).toBe(1);
+  });
+});
+
+describe("an answer whose batch Redis has forgotten", () => {
+  it("is kept until the owner has rebuilt the batch", async () => {
+    const { owner, claim, redis, keys, results, expectRebuild, troubles } = await givenBatch(server);
+    await redis.del(keys.batch);
+    expectRebuild(true);
+    const recorded = owner.record(0, 0, '{"kept":true}');
+    await until("the answer to be held", () => troubles.length > 0);
+    expect(troubles[0]).toMatch(/not rebuilt yet/);
+    await claim();
+    expect(await recorded).toBe(true);
+    expect(await results()).toEqual([{ row: 0, line: '{"kept":true}' }]);
+  });
+
+  it("is let go when nobody rebuilds it in time", async () => {
+    const { owner, redis, keys, expectRebuild, troubles } = await givenBatch(server);
+    await redis.del(keys.batch);
+    expectRebuild(true);
+    const recorded = owner.record(0, 0, "{}");
+    await until("the answer to be held", () => troubles.length > 0);
+    expectRebuild(false);
+    expect(await recorded).toBe(false);
   });
 });
 

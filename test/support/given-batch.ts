@@ -40,6 +40,8 @@ export interface GivenBatch {
   }>;
   /** Feeds rows to the tier `lab` as the owner. */
   feed(rows: readonly number[], options?: { again?: boolean; epoch?: number }): Promise<(number | undefined)[]>;
+  /** Tells recorders that Redis may have come back without what it knew. */
+  expectRebuild(expected: boolean): void;
   results(): Promise<{ readonly row: number; readonly line: string }[]>;
 }
 
@@ -67,6 +69,8 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
   const incarnation = await readIncarnation(redis);
   const memberships: Membership[] = [];
   const troubles: (string | undefined)[] = [];
+  let rebuilding = false;
+  const mayBeRebuilt = () => rebuilding;
   const noteTrouble = (reason: string | undefined) => void troubles.push(reason);
   onTestFinished(async () => {
     await Promise.all(memberships.map((membership) => membership.leave()));
@@ -85,7 +89,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
     memberships.push(membership);
     await membership.beat();
     const gate = createGate(redis, names, id, () => knownIncarnation, noteTrouble);
-    const record = createRecorder(redis, names, noteTrouble);
+    const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble);
     const act = (row: number, call: number, action: RowAction, generation = 0) =>
       record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action });
     return {
@@ -135,6 +139,9 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
         rows.map((row) => rowToPlace(row, options.again)),
         () => 1,
       ),
+    expectRebuild(expected) {
+      rebuilding = expected;
+    },
     async results() {
       const entries = await redis.xrange(keys.results, "-", "+");
       return (entries as [string, string[]][]).map(([, fields]) => ({ row: Number(fields[1]), line: fields[3]! }));
