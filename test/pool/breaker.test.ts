@@ -18,10 +18,13 @@ const serverError: Outcome = { kind: "server-error", message: "500" };
 const timedOut: Outcome = { kind: "timed-out", message: "too slow" };
 const invalid: Outcome = { kind: "invalid-answer", message: "html" };
 const likely = [serverError, timedOut, invalid];
-const saysNothing: Outcome[] = [
+/** The backend is there and works: it judged this one request. */
+const speaksForIt: Outcome[] = [
   { kind: "rejected", message: "no" },
   { kind: "content-filtered", message: "no" },
   { kind: "context-overflow", message: "no" },
+];
+const saysNothing: Outcome[] = [
   { kind: "throttled", message: "slow down" },
   { kind: "unavailable", scope: "model", reason: "model-missing", message: "no such model" },
   { kind: "refused-by-policy", message: "private" },
@@ -36,6 +39,10 @@ describe("the breaker of an endpoint", () => {
   for (const breaker of [closedBreaker, nearlyOpen, open, trial]) {
     it(`is closed by an answer (${breaker.kind}), and forgets the outages`, () => {
       expect(next(breaker, answered)).toEqual(closedBreaker);
+    });
+
+    it.each(speaksForIt)(`is closed (${breaker.kind}) by $kind, which only a working backend says`, (outcome) => {
+      expect(next(breaker, outcome)).toEqual(closedBreaker);
     });
 
     it.each(saysNothing)(
