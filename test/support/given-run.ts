@@ -14,6 +14,7 @@ import { createRouter } from "../../src/routing/choose-model.ts";
 import { assertEachResultOnce } from "./laws.ts";
 import type { TestRedis } from "./redis-server.ts";
 import type { SimulatedBackend } from "./simulated-backend.ts";
+import { until } from "./until.ts";
 
 export interface GivenRow {
   readonly id: string;
@@ -65,8 +66,11 @@ export interface GivenRun {
   readonly batchId: string;
   readonly outputPath: string;
   answered(): number;
-  /** Waits for the end, writes OUTPUT, checks that each row has its result once, and leaves nothing in Redis. */
-  finish(): Promise<ResultLine[]>;
+  /**
+   * Waits for the end, writes OUTPUT, checks that each row has its result once, and leaves the fleet.
+   * @param untilDrained stay until the pools have also dropped all jobs that are of no use any more.
+   */
+  finish(untilDrained?: boolean): Promise<ResultLine[]>;
 }
 
 /** The owner of a batch in this process, with the pools of its tiers. */
@@ -124,7 +128,7 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
     batchId,
     outputPath,
     answered: () => batch.progress.answered,
-    async finish() {
+    async finish(untilDrained = false) {
       await batch.finished;
       const out = createWriteStream(outputPath);
       await writeInInputOrder(batch.table, batch.table.length, batch.segmentPaths, undefined, {
@@ -134,8 +138,18 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
       await flushed(out);
       await fleet.claims.setState(batchId, batch.state(), "ended");
       await fleet.claims.forget(batchId);
+      if (untilDrained) await until("the queues to be empty", () => areDrained(fleet), 20_000);
       await leave();
       return assertEachResultOnce(outputPath, rows.length);
     },
   };
+}
+
+/** True when none of the queues that this process works holds an unfinished job. */
+export async function areDrained(fleet: Fleet): Promise<boolean> {
+  for (const { pool } of fleet.pools()) {
+    const counts = await fleet.queues.of(pool.tier.name).getJobCounts("wait", "active", "delayed");
+    if (Object.values(counts).some((count) => count > 0)) return false;
+  }
+  return true;
 }

@@ -1,0 +1,51 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type GivenRun, givenConfig, givenRows, startRun } from "../support/given-run.ts";
+import { assertNothingLeft } from "../support/laws.ts";
+import { withRedis } from "../support/redis-server.ts";
+import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+const server = withRedis();
+
+interface Middle {
+  readonly run: GivenRun;
+  readonly backend: SimulatedBackend;
+}
+
+async function runInTheMiddle(latencyMs = 20, rowCount = 1_500): Promise<Middle> {
+  const backend = await startSimulatedBackend({ latencyMs });
+  onTestFinished(() => backend.close());
+  const run = await startRun({
+    server,
+    config: givenConfig(server.newFleetName(), { lab: backend }),
+    folder: temporaryFolder(),
+    rows: givenRows(rowCount),
+  });
+  await until("a third of the answers", () => run.answered() > rowCount / 3);
+  return { run, backend };
+}
+
+async function finishWhole({ run }: Middle): Promise<void> {
+  const results = await run.finish(true);
+  expect(results.filter(({ status }) => status !== "answered")).toEqual([]);
+  await assertNothingLeft(server.client, run.fleet.names.queuePrefix.slice(1, -1));
+}
+
+describe("a Redis that stays but", () => {
+  it("emptied by hand while it runs: the run ends whole", async () => {
+    const middle = await runInTheMiddle();
+    await server.client.flushall();
+    await finishWhole(middle);
+  });
+
+  it("frozen for longer than a job's lock: the run ends whole", async () => {
+    const middle = await runInTheMiddle();
+    server.signal("SIGSTOP");
+    await until("calls in flight to end", () => middle.backend.inFlight === 0);
+    const frozenAtMs = Date.now();
+    await until("ten seconds to pass", () => Date.now() - frozenAtMs > 10_000);
+    server.signal("SIGCONT");
+    await finishWhole(middle);
+  });
+});
