@@ -199,6 +199,7 @@ async function tryTarget(target: Target, recordFolder: string | undefined): Prom
         request: ask(""),
         maxOutputTokens: 24,
         defaults: {},
+        strict: false,
         private: true,
         signal: new AbortController().signal,
         timeoutMs: 60_000,

@@ -102,6 +102,7 @@ export async function joinFleet(options: JoinOptions) {
   }
 
   let callNumber = 0;
+  const omitted = new Map<string, Set<string>>();
   const context: ExecuteContext = {
     processId,
     gate,
@@ -112,6 +113,11 @@ export async function joinFleet(options: JoinOptions) {
       const alias = payload.route[position]!;
       const model = await modelOf(job.batch, alias);
       await placeHop(queues, model.tier, { ...job, hop, model: alias });
+    },
+    noteOmitted(alias, optionNames) {
+      const known = omitted.get(alias) ?? new Set();
+      for (const name of optionNames) known.add(name);
+      omitted.set(alias, known);
     },
     nextCallNumber: () => ++callNumber,
     async isUsable(batchId, alias) {
@@ -147,6 +153,8 @@ export async function joinFleet(options: JoinOptions) {
     onIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.add(listener),
     offIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.delete(listener),
     connectBlocking: (purpose: string) => connectRedis(address, purpose),
+    /** Options that models cannot take and that were left out here, by alias. */
+    omittedOptions: (): ReadonlyMap<string, ReadonlySet<string>> => omitted,
     /** Why Redis holds things up, if it does. */
     redisTrouble: () => [...troubles.values()][0],
     /** Calls that this process may have in flight at a tier, when it works it. */

@@ -31,7 +31,7 @@ export type PlannedRow =
   | ({ readonly ok: false } & UnusableRow);
 
 /** Where a valid row and its route become what the queues take. */
-export function createRowPlanner(route: Router, config: Config): (row: PromptRow) => PlannedRow {
+export function createRowPlanner(route: Router, config: Config, strict = false): (row: PromptRow) => PlannedRow {
   const tiersOfRoute = new WeakMap<readonly string[], readonly string[]>();
 
   function tiersOf(candidates: readonly string[]): readonly string[] {
@@ -55,6 +55,7 @@ export function createRowPlanner(route: Router, config: Config): (row: PromptRow
       id: row.id,
       task: plan.task,
       private: plan.private,
+      ...(strict ? { strict } : {}),
       route: plan.candidates,
       request: row.request,
       ...extras,

@@ -45,7 +45,7 @@ export async function prepareLines(config: Config, input: Input, flags: LineFlag
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) });
   const reader = createLineReader(
     parse,
-    createRowPlanner(route, config),
+    createRowPlanner(route, config, flags.strict),
     possibleTiers(config, route, input, flags),
     await formatOf(input, parse),
   );

@@ -31,6 +31,8 @@ export interface RunSnapshot {
   readonly sawAllRows: boolean;
   readonly progress: Progress;
   readonly tiers: readonly TierSnapshot[];
+  /** What the user should know, each said once. */
+  readonly warnings: readonly string[];
   /** Why the run as a whole waits (Redis, the disk). */
   readonly reason: string | undefined;
 }
@@ -53,6 +55,10 @@ export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
     sawAllRows: feeder.scannedAll,
     progress,
     tiers,
+    warnings: [...fleet.omittedOptions()].map(
+      ([alias, options]) =>
+        `${alias} cannot take ${[...options].join(", ")}; left out (--strict fails such rows instead)`,
+    ),
     reason: fleet.redisTrouble() ?? batch.waitReason(),
   };
 }

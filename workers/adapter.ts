@@ -24,6 +24,8 @@ export interface BackendCall {
   readonly maxOutputTokens: number;
   readonly contextTokens?: number;
   readonly defaults: ModelConfig["defaults"];
+  /** An option that this backend cannot take fails the row (`rejected`) instead of being left out. */
+  readonly strict: boolean;
   /** A private row: refused at the socket unless the address is local. */
   readonly private: boolean;
   /** Aborted by a stop, a cancel or a deadline. */

@@ -4,7 +4,7 @@ import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.
 import { EngineMissing, loadEngine } from "./llama-cpp-engine.ts";
 import { generate } from "./llama-cpp-generate.ts";
 import { BrokenModelFile, type LoadedModel, loadModel } from "./llama-cpp-model.ts";
-import { plainRequest } from "./plain-request.ts";
+import { plainRequest, refuseOmissions } from "./plain-request.ts";
 import type { Failure } from "./response.ts";
 
 /** A small model inside this process, through node-llama-cpp. A model id is a path to a `.gguf` or `smollm2-135m`. */
@@ -47,6 +47,8 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     const file = findModelFile(model);
     if ("lookedAt" in file) return modelMissing(model, file.lookedAt);
     const request = plainRequest(backendCall);
+    const refusal = refuseOmissions(backendCall, request);
+    if (refusal !== undefined) return refusal;
     if (request.messages.some(({ imageUrls }) => imageUrls.length > 0)) {
       return { kind: "rejected", message: "the embedded model takes no images" };
     }

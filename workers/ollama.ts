@@ -8,7 +8,7 @@ import { classifyResponse } from "./classify.ts";
 import { openConnection } from "./http.ts";
 import { cannotSay, chatRequest, readChat } from "./ollama-chat.ts";
 import { contextTokensFor, type OllamaModel, readOllamaModel } from "./ollama-model.ts";
-import { plainRequest } from "./plain-request.ts";
+import { plainRequest, refuseOmissions } from "./plain-request.ts";
 import type { Failure, HttpResponse } from "./response.ts";
 
 /** Ollama through its official client, whose requests go out by our own connection. */
@@ -73,6 +73,8 @@ function connect(options: EndpointOptions): Endpoint {
       return { kind: "refused-by-policy", message };
     }
     const plain = plainRequest(call);
+    const refusal = refuseOmissions(call, plain);
+    if (refusal !== undefined) return refusal;
     const contextTokens = contextTokensFor(model, call.contextTokens);
     const request = chatRequest(call.model, plain, contextTokens);
     if ("kind" in request) return request;

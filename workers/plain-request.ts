@@ -1,6 +1,7 @@
 import type { Message } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
 import { isObject } from "./backend-words.ts";
+import type { Failure } from "./response.ts";
 
 /** A call for a backend that does not speak OpenAI's dialect: what it can take, and what had to be left out. */
 export interface PlainRequest {
@@ -27,6 +28,12 @@ const understoodKeys = new Set(
     ["stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"],
   ),
 );
+
+/** For a strict row: the refusal to leave out what it asks for. */
+export function refuseOmissions(call: BackendCall, { omittedOptions }: PlainRequest): Failure | undefined {
+  if (!call.strict || omittedOptions.length === 0) return undefined;
+  return { kind: "rejected", message: `${call.model} cannot take ${omittedOptions.join(", ")} (--strict)` };
+}
 
 /** Brings the row's options, those of an OpenAI body and the model's defaults together, in this order. */
 export function plainRequest({ request, maxOutputTokens, defaults }: BackendCall): PlainRequest {

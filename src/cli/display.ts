@@ -31,9 +31,21 @@ export function startDisplay(
     drawnLines = 0;
   }
 
+  const warned = new Set<string>();
+
+  function warn({ warnings }: RunSnapshot): void {
+    for (const warning of warnings) {
+      if (warned.has(warning)) continue;
+      warned.add(warning);
+      erase();
+      stream.write(`${warning}\n`);
+    }
+  }
+
   function draw(): void {
     if (stopped) return;
     const snapshot = run.snapshot();
+    warn(snapshot);
     rate.add(snapshot.progress.answered + snapshot.progress.failed);
     if (onTerminal) {
       const width = Math.max(20, (stream.columns ?? 80) - 1);
@@ -62,6 +74,7 @@ export function startDisplay(
       stopped = true;
       clearInterval(timer);
       erase();
+      warn(run.snapshot());
       if (!json)
         stream.write(
           endLines(summary, run.snapshot())

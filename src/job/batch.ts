@@ -48,6 +48,8 @@ export interface RowPayload {
   readonly id: string;
   readonly task: string | null;
   readonly private: boolean;
+  /** `--strict`: an option that its model cannot take fails the row. */
+  readonly strict?: true;
   /** Model aliases in the order in which the row may use them. */
   readonly route: readonly string[];
   readonly request: PromptRequest;

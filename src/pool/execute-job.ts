@@ -23,6 +23,8 @@ export interface ExecuteContext {
   readonly modelOf: (batchId: string, alias: string) => Promise<ModelConfig>;
   /** Makes sure that the job of a row's hop exists in the queue of that position's tier. */
   readonly placeHop: (job: JobLabels, hop: number, position: number, payload: RowPayload) => Promise<void>;
+  /** Told when a model was asked without options that it cannot take. */
+  readonly noteOmitted: (alias: string, options: readonly string[]) => void;
   readonly nextCallNumber: () => number;
   /** True when that tier's pool here can take rows now, which makes it worth moving a row there. */
   readonly isUsable: (batchId: string, alias: string) => Promise<boolean>;
@@ -78,6 +80,8 @@ interface AdmittedRow extends AskedRow {
 async function settleRow(row: AdmittedRow, end: CallEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
   const { job, call, payload } = row;
   if (end.outcome.kind === "answered") {
+    const { omittedOptions } = end.outcome.answer;
+    if (omittedOptions !== undefined) context.noteOmitted(row.model.alias, omittedOptions);
     await context.settle(job, call, {
       kind: "record",
       line: JSON.stringify(answeredLine(row, end, end.outcome.answer)),

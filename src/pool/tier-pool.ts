@@ -110,6 +110,7 @@ export function openTierPool(options: EndpointsOptions): TierPool {
       maxOutputTokens: payload.request.maxOutputTokens ?? model.maxOutputTokens,
       ...(model.contextTokens === undefined ? {} : { contextTokens: model.contextTokens }),
       defaults: model.defaults,
+      strict: payload.strict === true,
       private: payload.private,
       signal,
       timeoutMs: tier.requestTimeoutMs,

@@ -94,6 +94,7 @@ export function callWith(change: Partial<BackendCall> = {}): BackendCall {
     request: { messages: [{ role: "user", content: prompt }] },
     maxOutputTokens: 77,
     defaults: {},
+    strict: false,
     private: false,
     signal: new AbortController().signal,
     timeoutMs: 10_000,
