@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { givenConfig, givenRows, startRun } from "../support/given-run.ts";
+import { givenFleetConfig } from "../support/given-config.ts";
+import { givenRows, startRun } from "../support/given-run.ts";
 import { assertNothingLeft } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
@@ -27,7 +28,7 @@ describe("a backend that is down", () => {
     const fleet = server.newFleetName();
     const run = await startRun({
       server,
-      config: givenConfig(fleet, { lab: backend }),
+      config: givenFleetConfig(fleet, { lab: backend }),
       folder: temporaryFolder(),
       rows: givenRows(200),
     });
@@ -46,7 +47,7 @@ describe("a backend that is down", () => {
     const fleet = server.newFleetName();
     const run = await startRun({
       server,
-      config: givenConfig(fleet, { dead, healthy }),
+      config: givenFleetConfig(fleet, { dead, healthy }),
       folder: temporaryFolder(),
       rows: [...givenRows(3_000), ...givenRows(300, { model: "on-healthy" }, "h")],
     });
@@ -66,7 +67,7 @@ describe("a deadline that passes while a backend is down", () => {
   it("gives every row without an answer its failed result, fed or not, and nothing is asked for them later", async () => {
     const dead = await givenDeadBackend();
     const healthy = await givenBackend();
-    const config = givenConfig(server.newFleetName(), { dead, healthy });
+    const config = givenFleetConfig(server.newFleetName(), { dead, healthy });
     const run = await startRun({
       server,
       config,
@@ -96,7 +97,7 @@ describe("a deadline that passes while a backend is down", () => {
     const stuck = await givenBackend({ fault: { kind: "stall" } });
     const run = await startRun({
       server,
-      config: givenConfig(server.newFleetName(), { stuck }),
+      config: givenFleetConfig(server.newFleetName(), { stuck }),
       folder: temporaryFolder(),
       rows: givenRows(100),
     });
@@ -113,7 +114,7 @@ describe("errors of a backend", () => {
     const backend = await givenBackend({ fault: status500 });
     const run = await startRun({
       server,
-      config: givenConfig(server.newFleetName(), { lab: backend }),
+      config: givenFleetConfig(server.newFleetName(), { lab: backend }),
       folder: temporaryFolder(),
       rows: givenRows(300),
     });
@@ -127,7 +128,7 @@ describe("errors of a backend", () => {
     const backend = await givenBackend({ fault: ({ key }) => (key === "r7" ? status500 : undefined) });
     const run = await startRun({
       server,
-      config: givenConfig(server.newFleetName(), { lab: backend }),
+      config: givenFleetConfig(server.newFleetName(), { lab: backend }),
       folder: temporaryFolder(),
       rows: givenRows(300),
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type GivenRun, givenConfig, givenRows, startRun } from "../support/given-run.ts";
+import { givenFleetConfig } from "../support/given-config.ts";
+import { type GivenRun, givenRows, startRun } from "../support/given-run.ts";
 import { assertNothingLeft } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
@@ -19,7 +20,7 @@ async function runInTheMiddle(latencyMs = 20, rowCount = 1_500): Promise<Middle>
   onTestFinished(() => backend.close());
   const run = await startRun({
     server,
-    config: givenConfig(server.newFleetName(), { lab: backend }),
+    config: givenFleetConfig(server.newFleetName(), { lab: backend }),
     folder: temporaryFolder(),
     rows: givenRows(rowCount),
   });

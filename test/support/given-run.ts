@@ -2,9 +2,7 @@ import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { finished as flushed } from "node:stream/promises";
 import { onTestFinished } from "vitest";
-import { buildConfig } from "../../src/config/build.ts";
 import type { Config } from "../../src/config/config.ts";
-import type { ConfigFile } from "../../src/config/schema.ts";
 import { type Fleet, joinFleet } from "../../src/fleet.ts";
 import type { ResultLine } from "../../src/job/result.ts";
 import { type OwnedBatch, ownBatch } from "../../src/own-batch.ts";
@@ -13,7 +11,6 @@ import { writeInInputOrder } from "../../src/results/write-output.ts";
 import { createRouter } from "../../src/routing/choose-model.ts";
 import { assertEachResultOnce } from "./laws.ts";
 import type { TestRedis } from "./redis-server.ts";
-import type { SimulatedBackend } from "./simulated-backend.ts";
 import { until } from "./until.ts";
 
 export interface GivenRow {
@@ -26,26 +23,6 @@ export interface GivenRow {
 /** So many rows, `PREFIX0`, `PREFIX1`, …; the simulated backend counts them by these ids. */
 export function givenRows(count: number, more: Partial<GivenRow> = {}, prefix = "r"): GivenRow[] {
   return Array.from({ length: count }, (_, row) => ({ ...more, id: `${prefix}${row}` }));
-}
-
-/** A config with a tier for each backend, named as given, and a model `on-TIER` for each; the first is the default. */
-export function givenConfig(
-  fleet: string,
-  backends: Readonly<Record<string, Pick<SimulatedBackend, "baseUrl">>>,
-  more: Partial<ConfigFile> = {},
-): Config {
-  const names = Object.keys(backends);
-  const file: ConfigFile = {
-    tiers: Object.fromEntries(
-      Object.entries(backends).map(([name, { baseUrl }]) => [
-        name,
-        { provider: "openai-compatible", baseUrl, concurrency: 16, ...more.tiers?.[name] },
-      ]),
-    ),
-    models: Object.fromEntries(names.map((name) => [`on-${name}`, { tier: name, model: "simulated-model" }])),
-    tasks: more.tasks ?? { simple: { primary: `on-${names[0]}` } },
-  };
-  return buildConfig(file, { fleet, source: "given", keys: new Map() });
 }
 
 export interface RunOptions {

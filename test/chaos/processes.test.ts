@@ -1,0 +1,93 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { ResultLine } from "../../src/job/result.ts";
+import { givenFleetConfig } from "../support/given-config.ts";
+import { givenRows, type RunOptions, startRun } from "../support/given-run.ts";
+import { startPoolProcess } from "../support/pool-process.ts";
+import { withRedis } from "../support/redis-server.ts";
+import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+const server = withRedis();
+
+async function given(
+  rowCount: number,
+  latencyMs: number,
+): Promise<{ options: RunOptions; backend: SimulatedBackend; fleet: string }> {
+  const backend = await startSimulatedBackend({ latencyMs });
+  onTestFinished(() => backend.close());
+  const fleet = server.newFleetName();
+  const config = givenFleetConfig(fleet, { lab: backend });
+  return { options: { server, config, folder: temporaryFolder(), rows: givenRows(rowCount) }, backend, fleet };
+}
+
+const notAnswered = (results: readonly ResultLine[]) => results.filter(({ status }) => status !== "answered");
+
+describe("pools in processes of their own", () => {
+  it("share a tier's slots, so that together they have no more calls in flight than one would have", async () => {
+    const { options, backend, fleet } = await given(400, 20);
+    await startPoolProcess(server, fleet, { lab: backend });
+    await startPoolProcess(server, fleet, { lab: backend });
+    const run = await startRun({ ...options, rows: [], withPools: false, batchId: "none" });
+    const [seconds] = await server.client.time();
+    await until("both to have seen each other", async () => {
+      const beats = await server.client.zrange(run.fleet.names.processes, "0", "-1", "WITHSCORES");
+      return beats.filter((_field, at) => at % 2 === 1).every((beat) => Number(beat) > Number(seconds) * 1_000 + 1_000);
+    });
+    expect((await (await startRun({ ...options, withPools: false })).finish()).length).toBe(400);
+    expect(backend.requests()).toBe(400);
+    expect(backend.peakInFlight).toBeLessThanOrEqual(16);
+    expect(backend.peakInFlight).toBeGreaterThan(8);
+  });
+
+  it("killed in the middle of calls: others ask those rows again, and no more", async () => {
+    const { options, backend, fleet } = await given(400, 50);
+    const doomed = await startPoolProcess(server, fleet, { lab: backend });
+    const run = await startRun({ ...options, withPools: false });
+    await until("calls in flight", () => run.answered() > 50 && backend.inFlight > 0);
+    await doomed.kill();
+    await until("the calls of the dead to be gone", () => backend.inFlight === 0);
+    await startPoolProcess(server, fleet, { lab: backend });
+    expect(await run.fleet.claims.readAskedAgain(run.batchId)).toBe(0);
+    await run.batch.finished;
+    const askedAgain = await run.fleet.claims.readAskedAgain(run.batchId);
+    const results = await run.finish();
+    expect(notAnswered(results)).toEqual([]);
+    const asked = [...backend.countsByKey.values()];
+    expect(Math.max(...asked)).toBe(2);
+    const twice = asked.filter((count) => count === 2).length;
+    expect(twice).toBeGreaterThan(0);
+    // Those in flight at the kill, or answered to a process that was dead before it could record them.
+    expect(twice).toBeLessThanOrEqual(16);
+    expect(askedAgain).toBe(twice);
+  });
+
+  it("frozen for longer than a job's lock and a heartbeat: each row has one result", async () => {
+    const { options, backend, fleet } = await given(120, 100);
+    const frozen = await startPoolProcess(server, fleet, { lab: backend });
+    const run = await startRun({ ...options, withPools: false });
+    await until("calls in flight", () => run.answered() >= 32 && backend.inFlight > 0);
+    frozen.signal("SIGSTOP");
+    const other = await startPoolProcess(server, fleet, { lab: backend });
+    await until("the other to have answered all", () => run.answered() === 120, 25_000);
+    frozen.signal("SIGCONT");
+    const results = await run.finish();
+    expect(notAnswered(results)).toEqual([]);
+    expect(backend.requests()).toBeLessThanOrEqual(120 + 16);
+    await other.kill();
+  });
+});
+
+describe("two owners of one batch", () => {
+  it("the second takes over, the first stops, and each row has one result", async () => {
+    const { options, backend } = await given(600, 10);
+    const first = await startRun(options);
+    await until("some answers", () => first.answered() > 100);
+    const second = await startRun(options);
+    await expect(first.batch.finished).rejects.toThrow(/another owner|taken over/);
+    const answeredByFirst = first.answered();
+    expect(notAnswered(await second.finish())).toEqual([]);
+    expect(first.answered()).toBe(answeredByFirst);
+    expect(backend.requests()).toBeLessThanOrEqual(600 + 32);
+  });
+});
