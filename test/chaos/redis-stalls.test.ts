@@ -40,6 +40,31 @@ describe("a Redis that stays but", () => {
     await finishWhole(middle);
   });
 
+  it("has no memory left for a while: the run waits, says why, and ends whole", async () => {
+    const middle = await runInTheMiddle();
+    await server.client.config("SET", "maxmemory", "1mb");
+    expect(await until("the reason", () => middle.run.fleet.redisTrouble())).toMatch(/^OOM/);
+    await until("calls in flight to end", () => middle.backend.inFlight === 0);
+    await server.client.config("SET", "maxmemory", "0");
+    await finishWhole(middle);
+    expect(middle.backend.requests()).toBe(1_500);
+  });
+
+  it("loses the jobs of a queue to somebody's hand: they are found missing and queued again", async () => {
+    const backend = await startSimulatedBackend({ fault: { kind: "status", status: 500 } });
+    onTestFinished(() => backend.close());
+    const run = await startRun({
+      server,
+      config: givenFleetConfig(server.newFleetName(), { lab: backend }),
+      folder: temporaryFolder(),
+      rows: givenRows(100),
+    });
+    await until("the tier to be paused", () => run.fleet.pools()[0]?.pool.waitReason());
+    await run.fleet.queues.of("lab").obliterate({ force: true });
+    backend.setBehaviour({ fault: undefined });
+    await finishWhole({ run, backend });
+  });
+
   it("frozen for longer than a job's lock: the run ends whole", async () => {
     const middle = await runInTheMiddle();
     server.signal("SIGSTOP");
