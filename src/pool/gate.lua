@@ -34,8 +34,15 @@ local usable = state and state ~= "ended" and owner and isAlive(owner)
 
 local verdicts = {}
 local admitted = {}
+local indexes = {}
+for i = 4, #ARGV, 3 do
+  indexes[#indexes + 1] = ARGV[i]
+end
+local moves = redis.call("HMGET", KEYS[4], unpack(indexes))
+local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
 for i = 4, #ARGV, 3 do
   local index = ARGV[i]
+  local order = (i - 4) / 3 + 1
   local rowGeneration, rowHop = string.match(ARGV[i + 1], "(%d+):(%d+)")
   local verdict
   if not usable or rowGeneration ~= generation then
@@ -46,7 +53,7 @@ for i = 4, #ARGV, 3 do
     verdict = { "done" }
   else
     local hop, attempts, position = "0", "0", "0"
-    local move = redis.call("HGET", KEYS[4], index)
+    local move = moves[order]
     if move then
       hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
     end
@@ -58,7 +65,7 @@ for i = 4, #ARGV, 3 do
     elseif state ~= "open" then
       verdict = { "ended" }
     else
-      local call = redis.call("HGET", KEYS[5], index)
+      local call = calls[order]
       local own = ARGV[1] .. " " .. ARGV[i + 2]
       if call and call ~= own and isAlive(string.match(call, "^(%S+)")) then
         verdict = { "held", 1000 }
