@@ -31,11 +31,11 @@ const throughput = await measureThroughput({
   program,
   onRound: console.log,
 });
-printFigures(throughput.figures);
+printFigures(throughput.figures, !quick);
 const slots = await measureSlots({ ...slotsDefaults, ...size.slots, program });
-printFigures(slots.figures);
+printFigures(slots.figures, !quick);
 const memory = await measureMemory({ ...memoryDefaults, ...size.memory, program });
-printFigures(memory.figures);
+printFigures(memory.figures, !quick);
 
 const circumstances = {
   date: new Date(),
@@ -43,20 +43,20 @@ const circumstances = {
   nodeVersion: process.versions.node,
   redisVersion: throughput.redisVersion,
 };
-const table = benchTable([...throughput.figures, ...slots.figures, ...memory.figures], circumstances);
 if (quick) {
-  console.log(`\nSmall sizes, so README.md stays as it is:\n\n${table}`);
+  console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {
+  const table = benchTable([...throughput.figures, ...slots.figures, ...memory.figures], circumstances);
   const results = join(root, "docs", "bench-results");
   mkdirSync(results, { recursive: true });
   writeFileSync(
     join(results, "latest.json"),
     `${JSON.stringify({ ...circumstances, throughput, slots, memory }, null, 2)}\n`,
   );
-  writeTable(join(root, "README.md"));
+  writeTable(join(root, "README.md"), table);
 }
 
-function writeTable(path: string): void {
+function writeTable(path: string, table: string): void {
   const changed = existsSync(path) ? withTable(readFileSync(path, "utf8"), table) : undefined;
   if (changed === undefined) {
     console.log(`\n${path} has no <!-- bench:start --> and <!-- bench:end --> to write between:\n\n${table}`);

@@ -15,7 +15,7 @@ export interface Circumstances {
 export function benchTable(figures: readonly Figure[], circumstances: Circumstances): string {
   const { date, machine, nodeVersion, redisVersion } = circumstances;
   const rows = figures.map(({ what, figure, goal, met }) => {
-    const verdict = met === false ? ` (goal ${goal} missed)` : goal === "" ? "" : ` (goal ${goal})`;
+    const verdict = met === false ? ` (goal ${goal}: missed)` : goal === "" ? "" : ` (goal ${goal})`;
     return `| ${what} | ${figure}${verdict} |`;
   });
   return [

@@ -19,9 +19,10 @@ export function readOptions<Options extends object>(defaults: Options, args = pr
   return { ...defaults, ...Object.fromEntries(given) };
 }
 
-export function printFigures(figures: readonly Figure[]): void {
+/** @param judged false leaves out whether the goals were reached. Default true. */
+export function printFigures(figures: readonly Figure[], judged = true): void {
   for (const { what, figure, goal, met } of figures) {
-    const verdict = met === undefined ? "" : ` · goal ${goal}: ${met ? "reached" : "MISSED"}`;
+    const verdict = met === undefined || !judged ? "" : ` · goal ${goal}: ${met ? "reached" : "MISSED"}`;
     console.log(`${what}: ${figure}${verdict}`);
   }
 }

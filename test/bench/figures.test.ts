@@ -44,7 +44,7 @@ describe("the README's table", () => {
       circumstances,
     );
     expect(table).toMatch(/2026-11-24 .*simulated server.*2 cores, Node 24\.0\.0, Redis 7\.0\.15/);
-    expect(table).toContain("| speed | 1.90 × (goal ≥ 2.0 × missed) |");
+    expect(table).toContain("| speed | 1.90 × (goal ≥ 2.0 ×: missed) |");
     expect(table).toContain("| memory | 1.00 × (goal ≤ 1.25 ×) |");
   });
 });
