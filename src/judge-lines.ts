@@ -18,7 +18,10 @@ export interface LineJudge {
   endAll(failure: RowFailure): void;
 }
 
-export function createLineJudge(readLine: (line: FeedLine) => PlannedRow): LineJudge {
+export function createLineJudge(
+  readLine: (line: FeedLine) => PlannedRow,
+  lineNumberOf: (index: number) => number,
+): LineJudge {
   const ids = createIdSet();
   const duplicates = new Set<number>();
   let ending: RowFailure | undefined;
@@ -30,7 +33,7 @@ export function createLineJudge(readLine: (line: FeedLine) => PlannedRow): LineJ
       const { row } = planned;
       if (isFirstLook && !ids.add(row.id)) duplicates.add(line.index);
       if (duplicates.has(line.index)) {
-        const message = `the id ${JSON.stringify(row.id)} was used by an earlier row; every id must be used once`;
+        const message = `line ${lineNumberOf(line.index)}: the id ${JSON.stringify(row.id)} was used by an earlier row; every id must be used once`;
         return failed(line.index, row.id, row.task, { code: "invalid_row", message }, row.metadata);
       }
       if (ending !== undefined) return failed(line.index, row.id, row.task, ending, row.metadata);

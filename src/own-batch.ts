@@ -27,6 +27,8 @@ export interface OwnBatchOptions {
   readonly lines: () => AsyncIterable<readonly FeedLine[]>;
   readonly readLineAt: (offset: number) => Buffer;
   readonly readLine: (line: FeedLine) => PlannedRow;
+  /** Where a row stands in the input, for messages. */
+  readonly lineNumberOf: (index: number) => number;
   readonly possibleTiers: number;
   readonly concurrencyOf: (tier: string) => number;
   /** A row for this tier is about to be fed for the first time. */
@@ -65,7 +67,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const keys = fleet.names.batch(batchId);
   const table = createRowTable();
   const progress = createProgress();
-  const judge = createLineJudge(options.readLine);
+  const judge = createLineJudge(options.readLine, options.lineNumberOf);
 
   const earlier = findSegments(outputPath);
   await readStoredResults(earlier, options.retryFailedBelowEpoch, table, (result) => {

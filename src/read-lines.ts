@@ -30,7 +30,8 @@ export function createLineReader(
         const { id, message, metadata } = parsed;
         return { ok: false, id, code: "invalid_row", message, ...(metadata === undefined ? {} : { metadata }) };
       }
-      return plan(parsed.row);
+      const planned = plan(parsed.row);
+      return planned.ok ? planned : { ...planned, message: `line ${lineNumber}: ${planned.message}` };
     },
   };
 }

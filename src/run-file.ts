@@ -150,6 +150,7 @@ function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<Ow
     lines: () => input.readLines(),
     readLineAt: (offset) => input.readLineAt(offset),
     readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
+    lineNumberOf: (index) => input.lineNumberOf(index),
     possibleTiers: lines.possibleTiers,
     concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 64,
     async onTier(tier) {

@@ -64,8 +64,11 @@ export function refuseChangedInput(state: RunState, found: InputMark, outputPath
   );
 }
 
-/** Removes everything of a run but OUTPUT itself; the state goes last, as it makes the rest findable. */
+/**
+ * Removes everything of a run but OUTPUT itself. The state goes first: it would say of a whole OUTPUT, whose segments a
+ * kill left half removed, that most of it is still to be asked. Segments without a state are removed by the next run.
+ */
 export function removeRunFiles(outputPath: string): void {
-  for (const { path } of findSegments(outputPath)) rmSync(path, { force: true });
   rmSync(statePath(outputPath), { force: true });
+  for (const { path } of findSegments(outputPath)) rmSync(path, { force: true });
 }

@@ -82,6 +82,7 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
       const request = { messages: [{ role: "user" as const, content: `say something about #${id}` }] };
       return plan({ id, private: isPrivate, request, ...(model === undefined ? {} : { model }) });
     },
+    lineNumberOf: (index) => index + 1,
     possibleTiers: Object.keys(config.tiers).length,
     concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 16,
     async onTier(tier) {
