@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { identityOfThisProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 export type LockAttempt =
@@ -12,8 +12,8 @@ export type LockAttempt =
 export function takeLock(path: string): LockAttempt {
   const own = identityOfThisProcess();
   const candidate = `${path}.${own.pid}.${Math.random().toString(36).slice(2)}`;
-  writeFileSync(candidate, JSON.stringify(own), { mode: 0o600 });
   try {
+    writeFileSync(candidate, JSON.stringify(own), { mode: 0o600 });
     for (;;) {
       try {
         // link() fails when the name exists and shows the whole content at once, unlike open with O_EXCL and a write.
@@ -29,7 +29,7 @@ export function takeLock(path: string): LockAttempt {
       if (breaker !== undefined) return { held: false, holder: breaker };
     }
   } finally {
-    unlinkSync(candidate);
+    rmSync(candidate, { force: true });
   }
 }
 
