@@ -23,6 +23,7 @@ export interface CliProcess {
   readonly pid: number;
   /** What it has said so far. */
   stderr(): string;
+  stdout(): string;
   readonly ended: Promise<Ended>;
   /** To it and to what it started in its process group, as Ctrl-C on a terminal does. */
   signal(signal: NodeJS.Signals): void;
@@ -123,6 +124,7 @@ export async function givenProject(options: ProjectOptions = {}): Promise<Projec
     return {
       pid: child.pid!,
       stderr: () => stderr,
+      stdout: () => stdout,
       ended,
       signal: (signal) => void process.kill(-child.pid!, signal),
     };
