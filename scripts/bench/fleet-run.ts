@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureProcess, type ProcessMeasure } from "./measure-process.ts";
 import { checkAnswers } from "./prompts.ts";
@@ -19,6 +19,12 @@ export interface FleetRun {
   readonly nodeOptions?: readonly string[];
 }
 
+/** The options that the bin's first line gives to Node when the system starts it. */
+function firstLineOptions(program: string): string[] {
+  const line = readFileSync(program, "utf8").split("\n", 1)[0]!;
+  return /\bnode (.+)$/.exec(line)?.[1]?.split(" ") ?? [];
+}
+
 export const outputName = "output.jsonl";
 
 /**
@@ -33,7 +39,7 @@ export async function measureFleetRun(run: FleetRun): Promise<{ client: ProcessM
   const watch = watchRedis(join(dataDirectory, "redis", "redis.sock"));
   try {
     const client = await measureProcess({
-      nodeOptions,
+      nodeOptions: [...firstLineOptions(program), ...nodeOptions],
       directory,
       args: [
         program,
