@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:net";
-import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { checkRedis, describeAddress, type RedisAddress, readIncarnation } from "../../src/queue/connection.ts";
 import { withRedis } from "../support/redis-server.ts";
+import { deadRedisUrl, simulatedRedis } from "../support/simulated-redis.ts";
 
 const server = withRedis();
 
@@ -13,21 +12,6 @@ async function refusal(address: RedisAddress): Promise<string> {
   );
   if (error.name !== "UserError") throw error;
   return error.message;
-}
-
-/** A SIMULATED Redis that answers INFO with this text and everything else with OK. */
-async function simulatedRedis(info: string): Promise<string> {
-  const listening: Server = createServer((socket) => {
-    socket.on("error", () => {});
-    socket.on("data", (data) => {
-      for (const command of data.toString().split(/(?=\*\d+\r\n)/)) {
-        socket.write(/\r\ninfo\r\n/i.test(command) ? `$${Buffer.byteLength(info)}\r\n${info}\r\n` : "+OK\r\n");
-      }
-    });
-  }).listen(0, "127.0.0.1");
-  await once(listening, "listening");
-  onTestFinished(() => void listening.close());
-  return `redis://127.0.0.1:${(listening.address() as { port: number }).port}`;
 }
 
 describe("the check of a Redis before it carries a fleet", () => {
@@ -41,12 +25,9 @@ describe("the check of a Redis before it carries a fleet", () => {
   });
 
   it("refuses one that is not there, naming the address and what to do", async () => {
-    const listening = createServer().listen(0, "127.0.0.1");
-    await once(listening, "listening");
-    const { port } = listening.address() as { port: number };
-    await new Promise((resolve) => listening.close(resolve));
-    const message = await refusal({ url: `redis://127.0.0.1:${port}` });
-    expect(message).toContain(`expected a Redis server at redis://127.0.0.1:${port}`);
+    const url = await deadRedisUrl();
+    const message = await refusal({ url });
+    expect(message).toContain(`expected a Redis server at ${url}`);
     expect(message).toMatch(/ECONNREFUSED/);
     expect(message).toContain("mend --redis or REDIS_URL");
   });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -23,6 +24,8 @@ export interface TestRedis {
   shutDown(): Promise<void>;
   /** Throws away what it had on disk; only while it is down. */
   wipe(): void;
+  /** Also listens on a port of its own from now on; returns its URL. */
+  listenOnPort(): Promise<string>;
   /** Freezes and thaws the process. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void;
 }
@@ -92,6 +95,14 @@ export function withRedis(options: Readonly<Record<string, string>> = {}): TestR
     wipe() {
       if (child !== undefined) throw new Error("redis-server must be down to be wiped");
       rmSync(join(folder, "appendonlydir"), { recursive: true, force: true });
+    },
+    async listenOnPort() {
+      const probe = createServer().listen(0, "127.0.0.1");
+      await once(probe, "listening");
+      const { port } = probe.address() as { port: number };
+      await new Promise((resolve) => probe.close(resolve));
+      await client.config("SET", "port", String(port));
+      return `redis://127.0.0.1:${port}`;
     },
     signal(signal) {
       child?.kill(signal);
