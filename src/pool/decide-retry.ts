@@ -17,6 +17,8 @@ export interface RowHistory {
   /** Time since this row first erred, and calls of it that erred since then, this one included. */
   readonly erringForMs: number;
   readonly erringCalls: number;
+  /** No other row of the tier errs: then it need not be an outage. */
+  readonly isOnlyOneErring: boolean;
   readonly hasNextModel: boolean;
 }
 
@@ -73,7 +75,7 @@ function afterOwnError(
   code: ErrorCode,
   random: () => number,
 ): Decision {
-  const aloneTooLong = history.erringForMs >= aloneGiveUpMs && history.erringCalls >= most;
+  const aloneTooLong = history.isOnlyOneErring && history.erringForMs >= aloneGiveUpMs && history.erringCalls >= most;
   const errors = history.ownErrors + (history.othersAnswered ? 1 : 0);
   if (errors < most && !aloneTooLong) {
     const delayMs = backoffMs(Math.max(errors, history.erringCalls) - 1, random);

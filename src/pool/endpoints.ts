@@ -20,8 +20,17 @@ export interface Endpoints {
   /** Calls that one endpoint takes when nothing is wrong with it. */
   readonly perEndpoint: number;
   readonly all: readonly EndpointState[];
-  /** The one with the most room, or undefined when none has any. */
-  choose(): EndpointState | undefined;
+  inFlight(): number;
+  /** Calls that may be in flight at all endpoints together. */
+  setLimit(calls: number): void;
+  /**
+   * A place for one call, at the endpoint with the most room; waits for one, first come, first served. Undefined when
+   * there is none to be had: all endpoints are down, or `turnAway` was called meanwhile.
+   */
+  acquire(): Promise<EndpointState | undefined>;
+  release(state: EndpointState): void;
+  /** Sends away all who wait for a place. */
+  turnAway(): void;
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
   modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome>;
   noteOutcome(state: EndpointState, outcome: Outcome): void;
@@ -71,6 +80,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
     if (state.breaker === breaker) return;
     const wasOpen = state.breaker.kind === "open" ? state.breaker.probeAtMs : undefined;
     state.breaker = breaker;
+    serveWaiting();
     if (breaker.kind === "open" && breaker.probeAtMs !== wasOpen) scheduleProbe(state, breaker.probeAtMs);
     onChange();
   }
@@ -97,7 +107,14 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
     return state.breaker.kind === "trial" ? 1 : perEndpoint;
   }
 
-  function choose(): EndpointState | undefined {
+  const allowance = () => endpoints.reduce((sum, state) => sum + allowanceOf(state), 0);
+  const inFlight = () => endpoints.reduce((sum, state) => sum + state.inFlight, 0);
+  const waiting: ((state: EndpointState | undefined) => void)[] = [];
+  let limit = Infinity;
+
+  /** Takes a place if there is one now. */
+  function take(): EndpointState | undefined {
+    if (inFlight() >= limit) return undefined;
     let best: EndpointState | undefined;
     let bestRoom = 0;
     for (const state of endpoints) {
@@ -107,7 +124,16 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
         bestRoom = room;
       }
     }
+    if (best !== undefined) best.inFlight++;
     return best;
+  }
+
+  function serveWaiting(): void {
+    while (waiting.length > 0) {
+      const state = take();
+      if (state === undefined && allowance() > 0) return;
+      waiting.shift()!(state);
+    }
   }
 
   async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
@@ -138,14 +164,30 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
   return {
     perEndpoint,
     all: endpoints,
-    choose,
+    inFlight,
+    setLimit(calls) {
+      limit = calls;
+      serveWaiting();
+    },
+    async acquire() {
+      const state = waiting.length === 0 ? take() : undefined;
+      if (state !== undefined || allowance() === 0) return state;
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    release(state) {
+      state.inFlight--;
+      serveWaiting();
+    },
+    turnAway() {
+      for (const resolve of waiting.splice(0)) resolve(undefined);
+    },
     modelIdAt,
     noteOutcome(state, outcome) {
       if (outcome.kind === "answered") state.answered++;
       if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
       setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
     },
-    allowance: () => endpoints.reduce((sum, state) => sum + allowanceOf(state), 0),
+    allowance,
     downSince,
     async close() {
       closing.abort();

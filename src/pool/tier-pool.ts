@@ -14,6 +14,10 @@ export interface TierPool {
   /** Calls that its usable endpoints take now: 0 when all are down. */
   allowance(): number;
   inFlight(): number;
+  /** Calls that may be in flight here: this process' share. More rows than that may wait in `call` for their place. */
+  setLimit(calls: number): void;
+  /** Sends rows back that wait in `call` for their place. */
+  turnAway(): void;
   /** Why a row for this model must wait, and for how long at least; undefined when it can be asked. */
   blockedFor(
     modelId: string,
@@ -45,6 +49,18 @@ interface Pause {
   readonly untilMs: number;
 }
 
+const mayBeTheRowsFault = ({ kind }: Outcome): boolean =>
+  kind === "server-error" || kind === "timed-out" || kind === "invalid-answer";
+
+/** No call was made, through nobody's fault: the row comes again. */
+const notAsked: CallEnd = {
+  outcome: { kind: "cancelled", message: "no endpoint takes calls" },
+  latencyMs: 0,
+  answeredCount: 0,
+  answeredCountAtStart: 0,
+};
+/** Rows that still err come back within the longest backoff, a minute; this one ended elsewhere. */
+const forgottenAfterMs = 180_000;
 const throttlePauseMs = 1_000;
 const unavailableModelPauseMs = 15_000;
 
@@ -53,7 +69,10 @@ export function openTierPool(options: EndpointsOptions): TierPool {
   const endpoints = openEndpoints(options);
   const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
-  const erring = new Map<string, { readonly sinceMs: number; readonly answeredCount: number; calls: number }>();
+  const erring = new Map<
+    string,
+    { readonly sinceMs: number; readonly answeredCount: number; calls: number; lastMs: number }
+  >();
   const aborts = new Map<AbortController, string>();
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
@@ -72,15 +91,17 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     onChange();
   }
 
+  const pausedUntilMs = (modelId: string): number => pauses.get(modelId)?.untilMs ?? 0;
+
   async function callEndpoint(batchId: string, payload: RowPayload, model: ModelConfig): Promise<CallEnd> {
-    const state = endpoints.choose();
-    const startedAtMs = performance.now();
-    if (state === undefined) {
-      // The endpoint that had room closed between the look and the call; not an error of anything.
-      const outcome: Outcome = { kind: "cancelled", message: "no endpoint has room" };
-      return { outcome, latencyMs: 0, answeredCount: 0, answeredCountAtStart: 0 };
+    const state = await endpoints.acquire();
+    if (state === undefined) return notAsked;
+    if (pausedUntilMs(model.model) > Date.now()) {
+      // It was paused while this row waited for its place.
+      endpoints.release(state);
+      return notAsked;
     }
-    state.inFlight++;
+    const startedAtMs = performance.now();
     const answeredCountAtStart = state.answered;
     const abort = new AbortController();
     aborts.set(abort, batchId);
@@ -92,7 +113,7 @@ export function openTierPool(options: EndpointsOptions): TierPool {
           ? await state.endpoint.call(backendCall(modelId, payload, model, abort.signal))
           : modelId;
     } finally {
-      state.inFlight--;
+      endpoints.release(state);
       aborts.delete(abort);
     }
     if (!abort.signal.aborted) {
@@ -121,7 +142,9 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     tier,
     fullConcurrency,
     allowance: endpoints.allowance,
-    inFlight: () => endpoints.all.reduce((sum, state) => sum + state.inFlight, 0),
+    inFlight: endpoints.inFlight,
+    setLimit: endpoints.setLimit,
+    turnAway: endpoints.turnAway,
     blockedFor(modelId) {
       const nowMs = Date.now();
       const down = endpoints.downSince();
@@ -154,14 +177,32 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     call: callEndpoint,
     historyOf(rowKey, end, ownErrors, hasNextModel) {
       const nowMs = Date.now();
-      const known = erring.get(rowKey) ?? { sinceMs: nowMs, answeredCount: end.answeredCountAtStart, calls: 0 };
+      if (!mayBeTheRowsFault(end.outcome)) {
+        return {
+          ownErrors,
+          othersAnswered: false,
+          erringForMs: 0,
+          erringCalls: 0,
+          isOnlyOneErring: false,
+          hasNextModel,
+        };
+      }
+      const known = erring.get(rowKey) ?? {
+        sinceMs: nowMs,
+        answeredCount: end.answeredCountAtStart,
+        calls: 0,
+        lastMs: 0,
+      };
       known.calls++;
+      known.lastMs = nowMs;
+      for (const [key, one] of erring) if (nowMs - one.lastMs > forgottenAfterMs) erring.delete(key);
       erring.set(rowKey, known);
       return {
         ownErrors,
         othersAnswered: end.answeredCount > known.answeredCount,
         erringForMs: nowMs - known.sinceMs,
         erringCalls: known.calls,
+        isOnlyOneErring: erring.size === 1,
         hasNextModel,
       };
     },
@@ -169,6 +210,7 @@ export function openTierPool(options: EndpointsOptions): TierPool {
       erring.delete(rowKey);
     },
     abort(batchId) {
+      if (batchId === undefined) endpoints.turnAway();
       for (const [controller, ofBatch] of aborts) if (batchId === undefined || ofBatch === batchId) controller.abort();
     },
     close: () => endpoints.close(),

@@ -7,6 +7,7 @@ const fresh: RowHistory = {
   othersAnswered: false,
   erringForMs: 0,
   erringCalls: 1,
+  isOnlyOneErring: true,
   hasNextModel: false,
 };
 const noJitter = () => 0;
@@ -96,6 +97,7 @@ describe("what becomes of a row after a call", () => {
       it("gives up a row that is alone with its backend only after ten minutes and several calls", () => {
         expect(decide(outcome, { erringForMs: 599_999, erringCalls: 100 }).kind).toBe("wait");
         expect(decide(outcome, { erringForMs: 600_000, erringCalls: 4 }).kind).toBe("wait");
+        expect(decide(outcome, { erringForMs: 1e9, erringCalls: 100, isOnlyOneErring: false }).kind).toBe("wait");
         expect(decide(outcome, { erringForMs: 600_000, erringCalls: 5 }).kind).toBe("record-failure");
       });
     });
