@@ -56,6 +56,25 @@ describe("lines that cannot be used", () => {
   });
 });
 
+describe("a template", () => {
+  it("that names a column which a row does not have fails that row, and no other", async () => {
+    const project = await givenProject();
+    project.write("in.jsonl", '{"id":"a","text":"of #a"}\n{"id":"b","txt":"of #b"}\n');
+    expect((await project.run("--prompt", "Summarise {{text}}")).code).toBe(2);
+    const results = assertEachResultOnce(project.output, 2);
+    expect(results[0]?.status).toBe("answered");
+    expect(results[1]?.error).toMatchObject({ code: "invalid_row", message: expect.stringMatching(/^line 2: .*text/) });
+  });
+
+  it("that is not closed is refused before anything is asked", async () => {
+    const project = await givenProject({ rows: 1 });
+    const ended = await project.run("--prompt", "Summarise {{text");
+    expect(ended.code).toBe(1);
+    expect(ended.stderr.trim().split("\n").length).toBe(1);
+    expect(project.backend.requests()).toBe(0);
+  });
+});
+
 describe("an empty input", () => {
   it("gives an empty output", async () => {
     const project = await givenProject();

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Ended, givenProject, type Project } from "../support/cli.ts";
 import { withRedis } from "../support/redis-server.ts";
@@ -39,14 +39,6 @@ describe("a run is refused with one message", () => {
     for (const [output, message] of cases) {
       expectRefusal(await project.start(["run", project.input, "-o", output]).ended, message, project);
     }
-  });
-
-  it("when its template names a column that no row has", async () => {
-    const project = await givenProject();
-    writeFileSync(project.input, '{"id":"a","text":"one"}\n');
-    const ended = await project.run("--prompt", "Summarise {{txt}}");
-    expect(ended.code === 1 || ended.code === 2).toBe(true);
-    expect(project.backend.requests()).toBe(0);
   });
 
   it.each([
