@@ -106,7 +106,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   function planRow(row: Row): PlannedRow {
     const parsed = parse(Buffer.from(JSON.stringify(row)), ++rowNumber);
     if (parsed.ok) return plan(parsed.row);
-    return { ok: false, id: parsed.id, code: "invalid_row", message: parsed.message };
+    const { id, message, metadata } = parsed;
+    return { ok: false, id, code: "invalid_row", message, ...(metadata === undefined ? {} : { metadata }) };
   }
 
   return {
