@@ -11,6 +11,7 @@ import type { ResultLine } from "./job/result.ts";
 import { joinRedis } from "./join-redis.ts";
 import { openLiveBatch } from "./live-batch.ts";
 import { createRowPlanner, type PlannedRow } from "./plan-row.ts";
+import { streamResults } from "./results/stream-results.ts";
 import { createRouter } from "./routing/choose-model.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
@@ -115,32 +116,10 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       const planned = planRow(row);
       return { id: planned.ok ? planned.row.id : planned.id, result: batch.enqueue(planned) };
     },
-    async *run<Json>(rows: Iterable<Row> | AsyncIterable<Row>, { schema }: { readonly schema?: ZodType<Json> } = {}) {
-      const finished: Result<Json>[] = [];
-      let unfinished = 0;
-      let failure: unknown;
-      let wake = () => {};
-      const settled = () => new Promise<void>((resolve) => (wake = resolve));
-      for await (const row of rows) {
-        unfinished++;
-        batch
-          .enqueue(planRow(row))
-          .then((result) => finished.push(checked(result, schema)))
-          .catch((error) => (failure ??= error))
-          .finally(() => {
-            unfinished--;
-            wake();
-          });
-        while (unfinished >= mostUnfinished && finished.length === 0) await settled();
-        while (finished.length > 0) yield finished.shift()!;
-        if (failure !== undefined) throw failure;
-      }
-      while (unfinished > 0 || finished.length > 0) {
-        if (finished.length === 0) await settled();
-        while (finished.length > 0) yield finished.shift()!;
-        if (failure !== undefined) throw failure;
-      }
-    },
+    run: <Json = unknown>(
+      rows: Iterable<Row> | AsyncIterable<Row>,
+      { schema }: { readonly schema?: ZodType<Json> } = {},
+    ) => streamResults(rows, mostUnfinished, async (row) => checked(await batch.enqueue(planRow(row)), schema)),
     async close() {
       await inbox?.close();
       await joined.leave(false);

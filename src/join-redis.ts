@@ -1,5 +1,5 @@
 import { findExecutable, readVariable, redisUrl } from "./config/environment.ts";
-import { checkRedis, type RedisAddress } from "./queue/connection.ts";
+import type { RedisAddress } from "./queue/connection.ts";
 import { joinEmbeddedRedis } from "./queue/embedded-redis.ts";
 import { chooseRedisBinary } from "./queue/redis-binary.ts";
 
@@ -12,6 +12,7 @@ export interface JoinedRedis {
 }
 
 /**
+ * Loads no Redis client for the embedded one, so that the server starts while the caller loads the rest of the program.
  * The Redis of the flag or of REDIS_URL, else the embedded one of the data directory.
  * @throws UserError when it cannot carry a fleet, or no redis-server is to be found.
  */
@@ -21,6 +22,7 @@ export async function joinRedis(where: {
 }): Promise<JoinedRedis> {
   const url = redisUrl(where.url);
   if (url !== undefined) {
+    const { checkRedis } = await import("./queue/connection.ts");
     await checkRedis({ url });
     return { address: { url }, alone: false, leave: async () => {} };
   }
@@ -29,7 +31,6 @@ export async function joinRedis(where: {
     findExecutable("redis-server"),
     findExecutable("valkey-server"),
   ].filter((path) => path !== undefined);
-  const embedded = await joinEmbeddedRedis(where.dataDirectory, chooseRedisBinary(candidates));
-  await checkRedis(embedded.address);
+  const embedded = await joinEmbeddedRedis(where.dataDirectory, await chooseRedisBinary(candidates));
   return { ...embedded, alone: embedded.joinedAlone };
 }

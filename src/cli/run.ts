@@ -9,11 +9,10 @@ import { type Input, openInput } from "../intake/open-input.ts";
 import { UserError } from "../job/errors.ts";
 import type { LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
-import { prepareLines } from "../prepare-lines.ts";
 import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
 import { lockPath } from "../results/run-state.ts";
-import { type FileRun, startFileRun } from "../run-file.ts";
+import type { FileRun } from "../run-file.ts";
 import { startDisplay } from "./display.ts";
 
 export interface RunFlags {
@@ -96,10 +95,17 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
     if (flags.json) process.stdout.write(`${JSON.stringify({ batch: null, state: "finished", ...done, output })}\n`);
     return done.failed > 0 ? 2 : 0;
   }
-  const lines = await prepareLines(config, input, flags);
-  const redis = await joinRedis({ url: flags.redis, dataDirectory });
-  if (redis.notice !== undefined) say(redis.notice);
+  // Redis starts while the queues' and the adapters' packages load.
+  const joining = joinRedis({ url: flags.redis, dataDirectory });
   try {
+    const [{ prepareLines }, { startFileRun }] = await Promise.all([
+      import("../prepare-lines.ts"),
+      import("../run-file.ts"),
+      joining,
+    ]);
+    const lines = await prepareLines(config, input, flags);
+    const redis = await joining;
+    if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
       config,
       redis: redis.address,
@@ -119,7 +125,7 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
     });
     return await watch(fileRun, flags);
   } finally {
-    await redis.leave();
+    await (await joining.catch(() => undefined))?.leave();
   }
 }
 

@@ -34,6 +34,8 @@ local usable = state and state ~= "ended" and owner and isAlive(owner)
 
 local verdicts = {}
 local admitted = {}
+-- Two calls of one row may ask in the same turn: the first of them has it.
+local admittedCall = {}
 local indexes = {}
 for i = 4, #ARGV, 3 do
   indexes[#indexes + 1] = ARGV[i]
@@ -65,7 +67,7 @@ for i = 4, #ARGV, 3 do
     elseif state ~= "open" then
       verdict = { "ended" }
     else
-      local call = calls[order]
+      local call = admittedCall[index] or calls[order]
       local own = ARGV[1] .. " " .. ARGV[i + 2]
       if call and call ~= own and isAlive(string.match(call, "^(%S+)")) then
         verdict = { "held", 1000 }
@@ -75,6 +77,7 @@ for i = 4, #ARGV, 3 do
         end
         admitted[#admitted + 1] = index
         admitted[#admitted + 1] = own
+        admittedCall[index] = own
         verdict = { "admitted", attempts, position, payload }
       end
     end

@@ -59,11 +59,12 @@ export function runPool(
 
   /** Rows of one job come one after the other; those that must wait bring the job back, when the gate skips the rest. */
   async function executeRows(labels: JobLabels): Promise<JobEnding> {
-    if (labels.rows === undefined) return executeJob(labels, pool, context);
+    const { rows, ...labelsOfOne } = labels;
+    if (rows === undefined) return executeJob(labels, pool, context);
     let delayMs: number | undefined;
-    for (const row of labels.rows) {
+    for (const row of rows) {
       if (stopping) return { kind: "later", delayMs: 0 };
-      const ending = await executeJob({ ...labels, row }, pool, context);
+      const ending = await executeJob({ ...labelsOfOne, row }, pool, context);
       if (ending.kind === "later") delayMs = Math.max(delayMs ?? 0, ending.delayMs);
     }
     return delayMs === undefined ? { kind: "finished" } : { kind: "later", delayMs };

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UserError } from "../job/errors.ts";
-import { describeAddress, type RedisAddress } from "./connection.ts";
+import type { RedisAddress } from "./connection.ts";
 import { takeLock } from "./lock-file.ts";
 import { identityOfThisProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 import type { RedisBinary } from "./redis-binary.ts";
@@ -190,8 +190,7 @@ async function shutDown(socketPath: string): Promise<void> {
   await ask(socketPath, "SHUTDOWN NOSAVE");
   const deadline = Date.now() + startDeadlineMs;
   while (existsSync(socketPath) && (await answers(socketPath))) {
-    if (Date.now() > deadline)
-      throw new UserError(`the embedded Redis at ${describeAddress({ socketPath })} did not shut down`);
+    if (Date.now() > deadline) throw new UserError(`the embedded Redis at ${socketPath} did not shut down`);
     await sleep(20);
   }
 }

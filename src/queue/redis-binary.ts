@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { UserError } from "../job/errors.ts";
 
 export interface RedisBinary {
@@ -10,10 +11,10 @@ export interface RedisBinary {
  * @param candidates paths, best first.
  * @throws UserError that names what was found and how to get one.
  */
-export function chooseRedisBinary(candidates: readonly string[]): RedisBinary {
+export async function chooseRedisBinary(candidates: readonly string[]): Promise<RedisBinary> {
   const found: string[] = [];
   for (const path of candidates) {
-    const version = versionOf(path);
+    const version = await versionOf(path);
     if (version === undefined) continue;
     if (version.recentEnough) return { path };
     found.push(`${path} is ${version.text}`);
@@ -24,10 +25,10 @@ export function chooseRedisBinary(candidates: readonly string[]): RedisBinary {
   );
 }
 
-function versionOf(path: string): { text: string; recentEnough: boolean } | undefined {
+async function versionOf(path: string): Promise<{ text: string; recentEnough: boolean } | undefined> {
   let output: string;
   try {
-    output = execFileSync(path, ["--version"], { encoding: "utf8", timeout: 10_000 });
+    output = (await promisify(execFile)(path, ["--version"], { encoding: "utf8", timeout: 10_000 })).stdout;
   } catch {
     return undefined;
   }

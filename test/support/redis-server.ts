@@ -31,13 +31,13 @@ export interface TestRedis {
 }
 
 /** The redis-server that promptfleet itself would start. */
-export function redisServerPath(): string {
+export async function redisServerPath(): Promise<string> {
   const candidates = [
     readVariable("PROMPTFLEET_REDIS_SERVER"),
     findExecutable("redis-server"),
     findExecutable("valkey-server"),
   ].filter((path) => path !== undefined);
-  return chooseRedisBinary(candidates).path;
+  return (await chooseRedisBinary(candidates)).path;
 }
 
 /** Starts a server before the tests of this file and ends it after them. */
@@ -79,7 +79,7 @@ export function withRedis(options: Readonly<Record<string, string>> = {}): TestR
     async start() {
       rmSync(socketPath, { force: true });
       const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-      child = spawn(redisServerPath(), args, { stdio: "ignore", cwd: folder });
+      child = spawn(await redisServerPath(), args, { stdio: "ignore", cwd: folder });
       await until("redis-server to listen", () => existsSync(socketPath));
       if (client.status === "wait") await client.connect();
       await until("redis-server to answer", () => client.ping().catch(() => undefined));
