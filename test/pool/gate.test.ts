@@ -99,6 +99,17 @@ describe("the gate", () => {
     expect(await owner.gate(0, { call: 2 })).toMatchObject({ kind: "wait", why: "held" });
   });
 
+  it("admits one of two calls of a row that ask in the same turn", async () => {
+    const { owner, feed } = await givenBatch(server);
+    await feed([0, 1]);
+    const verdicts = await Promise.all([
+      owner.gate(0, { call: 1 }),
+      owner.gate(1, { call: 2 }),
+      owner.gate(0, { call: 3 }),
+    ]);
+    expect(verdicts.map(({ kind }) => kind)).toEqual(["admitted", "admitted", "wait"]);
+  });
+
   it("admits a row again whose caller is dead, and counts that it is asked again", async () => {
     const { owner, join, feed, redis, names, claims } = await givenBatch(server);
     await feed([0, 1]);
