@@ -4,8 +4,8 @@
   owns it is what the output's lock file says; a frozen owner that wakes up later is stopped by the epoch.
   Atomic, so that two processes can never both believe to own a batch under the same epoch.
 
-  KEYS[1] batch hash   KEYS[2] done bitmap   KEYS[3] scratch bitmap   KEYS[4] open batches set
-  KEYS[5] payloads     KEYS[6] moves         KEYS[7] calls            KEYS[8] results
+  KEYS[1] batch hash   KEYS[2] done bitmap   KEYS[3] open batches set
+  KEYS[4] payloads     KEYS[5] moves         KEYS[6] calls            KEYS[7] results
   ARGV[1] batch id     ARGV[2] process id    ARGV[3] lowest epoch allowed (one above any on disk)
   ARGV[4] generation   ARGV[5] incarnation   ARGV[6] models (JSON)
   ARGV[7] bitmap of the rows whose results are on disk
@@ -14,20 +14,29 @@
 local before = redis.call("HGET", KEYS[1], "generation")
 if before and before ~= ARGV[4] then
   -- A new generation asks rows again that had a result: nothing of the old one may be mistaken for it.
-  redis.call("UNLINK", KEYS[2], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
+  redis.call("UNLINK", KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 end
 local epoch = math.max(tonumber(redis.call("HGET", KEYS[1], "epoch") or "0") + 1, tonumber(ARGV[3]))
 redis.call("HSET", KEYS[1], "state", "open", "owner", ARGV[2], "epoch", epoch, "generation", ARGV[4],
   "incarnation", ARGV[5], "models", ARGV[6])
 redis.call("PERSIST", KEYS[1])
+-- Done is what is on disk or on its way there. A bit beyond that is of a result that was lost, as a power cut or a
+-- removed segment can do; its row would be waited for for ever.
+redis.call("DEL", KEYS[2])
 if #ARGV[7] > 0 then
-  redis.call("SET", KEYS[3], ARGV[7])
-  redis.call("BITOP", "OR", KEYS[2], KEYS[2], KEYS[3])
-  redis.call("DEL", KEYS[3])
+  redis.call("SET", KEYS[2], ARGV[7])
 end
-redis.call("SADD", KEYS[4], ARGV[1])
+local from = "-"
+repeat
+  local entries = redis.call("XRANGE", KEYS[7], from, "+", "COUNT", 100)
+  for _, entry in ipairs(entries) do
+    redis.call("SETBIT", KEYS[2], entry[2][2], 1)
+    from = "(" .. entry[1]
+  end
+until #entries < 100
+redis.call("SADD", KEYS[3], ARGV[1])
 local answer = { epoch }
-for _, row in ipairs(redis.call("HKEYS", KEYS[5])) do
+for _, row in ipairs(redis.call("HKEYS", KEYS[4])) do
   answer[#answer + 1] = tonumber(row)
 end
 return answer

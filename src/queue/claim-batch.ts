@@ -30,12 +30,12 @@ export interface BatchClaims {
 const endedBatchKeptSeconds = 60;
 
 export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims {
-  const script = redisScript(redis, new URL("./claim-batch.lua", import.meta.url), 8);
+  const script = redisScript(redis, new URL("./claim-batch.lua", import.meta.url), 7);
   return {
     async claim(request) {
       const keys = names.batch(request.batchId);
       const answer = (await script(
-        [keys.batch, keys.done, keys.scratch, names.openBatches, keys.payloads, keys.moves, keys.calls, keys.results],
+        [keys.batch, keys.done, names.openBatches, keys.payloads, keys.moves, keys.calls, keys.results],
         [
           request.batchId,
           request.processId,

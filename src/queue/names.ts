@@ -29,8 +29,6 @@ export interface BatchNames {
   readonly calls: string;
   /** Stream: recorded results that are not yet on disk. */
   readonly results: string;
-  /** Scratch bitmap of the claim. */
-  readonly scratch: string;
 }
 
 /** The queue to which a plain BullMQ producer adds rows that are to be routed by their task. */
@@ -53,7 +51,6 @@ export function fleetNames(fleet: string): FleetNames {
         moves: `${base}/moves`,
         calls: `${base}/calls`,
         results: `${base}/results`,
-        scratch: `${base}/scratch`,
       };
     },
   };

@@ -98,10 +98,19 @@ export async function readStoredResults(
   for (const [number, { epoch, path }] of segments.entries()) {
     for await (const { row, line, offset } of readSegment(path)) {
       if (table.stateOf(row) === "stored") continue;
-      const result = JSON.parse(line) as ResultLine;
-      if (result.status === "failed" && epoch < retryFailedBelowEpoch) continue;
+      const result = parseStored(line);
+      if (result === undefined || (result.status === "failed" && epoch < retryFailedBelowEpoch)) continue;
       table.store(row, number, offset);
       onResult(result);
     }
+  }
+}
+
+/** Undefined for a line that a power cut left damaged: its row is asked again. */
+function parseStored(line: string): ResultLine | undefined {
+  try {
+    return JSON.parse(line) as ResultLine;
+  } catch {
+    return undefined;
   }
 }

@@ -34,9 +34,25 @@ describe("claiming a batch", () => {
     await claim({ storedBitmap: table.storedBitmap() });
     const bits = await Promise.all([0, 1, 9, 16, 17, 18, 70_000].map((row) => redis.getbit(keys.done, row)));
     expect(bits).toEqual([1, 0, 1, 0, 1, 0, 0]);
-    expect(await redis.exists(keys.scratch)).toBe(0);
     expect((await owner.gate(0)).kind).toBe("finished");
     expect((await owner.gate(70_000)).kind).toBe("admitted");
+  });
+
+  it("forgets that a row was done whose result is neither on disk nor on its way there", async () => {
+    const { claim, owner, feed, redis, keys } = await givenBatch(server);
+    await feed([4]);
+    for (const row of [4, 5]) await owner.record(row, 0, "{}");
+    const [, [lastId]] = (await redis.xrange(keys.results, "-", "+")) as [unknown, [string, unknown]];
+    await redis.xtrim(keys.results, "MINID", lastId);
+    await claim();
+    expect(await Promise.all([4, 5].map((row) => redis.getbit(keys.done, row)))).toEqual([0, 1]);
+  });
+
+  it("finds all of very many results that are on their way to disk", async () => {
+    const { claim, owner, redis, keys } = await givenBatch(server);
+    await Promise.all(Array.from({ length: 1_234 }, (_, row) => owner.record(row, 0, "{}")));
+    await claim();
+    expect(await redis.bitcount(keys.done)).toBe(1_234);
   });
 
   it("names the rows that the owner before it may have placed", async () => {
