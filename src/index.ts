@@ -7,7 +7,9 @@ import type { ConfigFile } from "./config/schema.ts";
 import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
 import { createForeignJobs, runInbox } from "./foreign-jobs.ts";
 import { createRowParser } from "./intake/parse-row.ts";
+import { UserError } from "./job/errors.ts";
 import type { ResultLine } from "./job/result.ts";
+import type { PromptRow } from "./job/row.ts";
 import { joinRedis } from "./join-redis.ts";
 import { openLiveBatch } from "./live-batch.ts";
 import { createRowPlanner, type PlannedRow } from "./plan-row.ts";
@@ -67,7 +69,7 @@ export interface Fleet {
     rows: Iterable<Row> | AsyncIterable<Row>,
     options?: { readonly schema?: ZodType<Json> },
   ): AsyncGenerator<Result<Json>>;
-  /** Hands back what is in flight and leaves; results that have not come reject. */
+  /** Hands back what is in flight and leaves; results that have not come reject. Closing twice is closing once. */
   close(): Promise<void>;
 }
 
@@ -77,30 +79,54 @@ const mostUnfinished = 2_000;
 /**
  * A fleet inside this process: joins (or starts) Redis, works tiers, takes rows. Installs no signal handlers and prints
  * nothing.
- * @throws UserError for a wrong config or a Redis that cannot carry a fleet.
+ * @throws UserError for a wrong config, a tier that cannot be worked here, or a Redis that cannot carry a fleet.
  */
 export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   const config = await loadConfig({
     ...(typeof options.config === "string" ? { configPath: options.config } : { config: options.config }),
     fleet: options.fleet,
   });
-  const redis = await joinRedis({ url: options.redis, dataDirectory: dataFolder(options.dataDirectory) });
   const hasAdapter = (provider: string) =>
     Object.hasOwn(builtIn, provider) || options.adapters?.[provider] !== undefined;
-  const usable = options.tiers === undefined ? tierUsability(config, hasAdapter) : () => ({ usable: true }) as const;
+  const usableHere = tierUsability(config, hasAdapter);
+  for (const tier of options.tiers ?? []) {
+    const usability = usableHere(tier);
+    if (!usability.usable) throw new UserError(`cannot work tier ${tier}: ${usability.reason}`);
+  }
+  const usable = options.tiers === undefined ? usableHere : () => ({ usable: true }) as const;
   const plan = createRowPlanner(createRouter(config, usable), config);
-  const joined: JoinedFleet = await joinFleet({
-    config,
-    redis: redis.address,
-    alone: redis.alone,
-    foreignJob: createForeignJobs(() => joined, plan),
-    ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
-  });
-  for (const tier of options.tiers ?? []) await joined.startPool(tier);
+  const redis = await joinRedis({ url: options.redis, dataDirectory: dataFolder(options.dataDirectory) });
+  let joined: JoinedFleet | undefined;
+  try {
+    joined = await joinFleet({
+      config,
+      redis: redis.address,
+      alone: redis.alone,
+      foreignJob: createForeignJobs(() => joined!, plan),
+      ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
+    });
+    return await openFleet(joined, plan, options.tiers, () => redis.leave());
+  } catch (error) {
+    await joined?.leave(false);
+    await joined?.close();
+    await redis.leave();
+    throw error;
+  }
+}
+
+/** @param tiers as in FleetOptions. */
+async function openFleet(
+  joined: JoinedFleet,
+  plan: (row: PromptRow) => PlannedRow,
+  tiers: readonly string[] | undefined,
+  leaveRedis: () => Promise<void>,
+): Promise<Fleet> {
+  for (const tier of tiers ?? []) await joined.startPool(tier);
   const batch = await openLiveBatch(joined, async (tier) => {
-    if (options.tiers === undefined) await joined.startPool(tier);
+    if (tiers === undefined) await joined.startPool(tier);
   });
-  const inbox = options.tiers?.length === 0 ? undefined : runInbox(joined, batch, plan);
+  const inbox = tiers?.length === 0 ? undefined : runInbox(joined, batch, plan);
+  let closed: Promise<void> | undefined;
   const parse = createRowParser({ strict: false, kind: "rows" });
   let rowNumber = 0;
 
@@ -120,14 +146,16 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       rows: Iterable<Row> | AsyncIterable<Row>,
       { schema }: { readonly schema?: ZodType<Json> } = {},
     ) => streamResults(rows, mostUnfinished, async (row) => checked(await batch.enqueue(planRow(row)), schema)),
-    async close() {
-      await inbox?.close();
-      await joined.leave(false);
-      await batch.close();
-      await joined.close();
-      await redis.leave();
-    },
+    close: () => (closed ??= close()),
   };
+
+  async function close(): Promise<void> {
+    await inbox?.close();
+    await joined.leave(false);
+    await batch.close();
+    await joined.close();
+    await leaveRedis();
+  }
 }
 
 function checked<Json>(result: ResultLine, schema: ZodType<Json> | undefined): Result<Json> {
