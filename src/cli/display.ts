@@ -64,6 +64,8 @@ export function startDisplay(
     }
   }
 
+  const atStart = run.snapshot().progress;
+  rate.add(atStart.answered + atStart.failed);
   const timer = setInterval(draw, onTerminal ? redrawEveryMs : plainLineEveryMs);
   return {
     note(line) {
