@@ -25,11 +25,11 @@ export interface Endpoints {
   setLimit(calls: number): void;
   /**
    * A place for one call, at the endpoint with the most room; waits for one, first come, first served. Undefined when
-   * there is none to be had: all endpoints are down, or `turnAway` was called meanwhile.
+   * there is none to be had: all endpoints are down, or `turnAway` was called.
    */
   acquire(): Promise<EndpointState | undefined>;
   release(state: EndpointState): void;
-  /** Sends away all who wait for a place. */
+  /** For good: sends away all who wait for a place, and all who come after, such as a row that was at the gate. */
   turnAway(): void;
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
   modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome>;
@@ -111,6 +111,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
   const inFlight = () => endpoints.reduce((sum, state) => sum + state.inFlight, 0);
   const waiting: ((state: EndpointState | undefined) => void)[] = [];
   let limit = Infinity;
+  let turningAway = false;
 
   /** Takes a place if there is one now. */
   function take(): EndpointState | undefined {
@@ -170,6 +171,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
       serveWaiting();
     },
     async acquire() {
+      if (turningAway) return undefined;
       const state = waiting.length === 0 ? take() : undefined;
       if (state !== undefined || allowance() === 0) return state;
       return new Promise((resolve) => waiting.push(resolve));
@@ -179,6 +181,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
       serveWaiting();
     },
     turnAway() {
+      turningAway = true;
       for (const resolve of waiting.splice(0)) resolve(undefined);
     },
     modelIdAt,
