@@ -120,6 +120,7 @@ export async function joinFleet(options: JoinOptions) {
       omitted.set(alias, known);
     },
     nextCallNumber: () => ++callNumber,
+    rowsInHand: new Set(),
     async isUsable(batchId, alias) {
       const model = await modelOf(batchId, alias);
       const pool = pools.get(model.tier)?.pool;

@@ -26,14 +26,32 @@ export interface ExecuteContext {
   /** Told when a model was asked without options that it cannot take. */
   readonly noteOmitted: (alias: string, options: readonly string[]) => void;
   readonly nextCallNumber: () => number;
+  /** Rows that this process is at, from before the gate until their call is settled. */
+  readonly rowsInHand: Set<string>;
   /** True when that tier's pool here can take rows now, which makes it worth moving a row there. */
   readonly isUsable: (batchId: string, alias: string) => Promise<boolean>;
+}
+
+/** A row that is asked right now is looked at again after this long. */
+const inHandDelayMs = 1_000;
+
+/** One call of a row at a time in this process, also when Redis came back without knowing of the one in flight. */
+export async function executeJob(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+  const { rowsInHand } = context;
+  const key = rowKeyOf(job);
+  if (rowsInHand.has(key)) return later(inHandDelayMs);
+  rowsInHand.add(key);
+  try {
+    return await askRow(job, pool, context);
+  } finally {
+    rowsInHand.delete(key);
+  }
 }
 
 /**
  * The story of a job: claim (BullMQ has done it) → gate → call → check → record → acknowledge (by returning).
  */
-export async function executeJob(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
   const model = await context.modelOf(job.batch, job.model);
   const blocked = pool.blockedFor(model.model);
   if (blocked !== undefined && blocked.sinceMs + pool.tier.fallbackAfterMs > Date.now()) return later(blocked.delayMs);
@@ -127,6 +145,7 @@ async function moveOn(
   context: ExecuteContext,
 ): Promise<JobEnding> {
   if (await context.settle(job, call, { kind: "move", fromHop: job.hop, toPosition })) {
+    context.rowsInHand.delete(rowKeyOf(job));
     await context.placeHop(job, job.hop + 1, toPosition, payload);
   }
   return { kind: "finished" };

@@ -26,6 +26,14 @@ export function assertEachResultOnce(outputPath: string, inputCount: number): Re
   return results;
 }
 
+/**
+ * Rows of a tier that one process can be at when it is killed: calls in flight, and answers that are not yet recorded
+ * while the next row has their slot. No kill may cost more repeated calls than this.
+ */
+export function unsettled(slots: number): number {
+  return slots + Math.ceil(slots / 16);
+}
+
 const unfinishedLists = ["wait", "active", "paused"];
 const unfinishedSets = ["delayed", "prioritized", "waiting-children"];
 
