@@ -26,7 +26,7 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
   const ownErrors = new Map<string, number>();
   return async (job, pool) => {
     const planned = planForeign(job, plan);
-    if (!planned.ok) return { value: failedWithoutCall(0, planned.id, null, planned, planned.metadata) };
+    if (!planned.ok) return { value: failedWithoutCall(0, planned.id, null, planned) };
     const { row } = planned;
     const { config } = fleet();
     const position = row.tiers.indexOf(pool.tier.name);
@@ -55,7 +55,7 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     if (decision.kind !== "record-failure") throw new Error(`a foreign row cannot end by ${decision.kind}`);
     pool.forget(rowKey);
     ownErrors.delete(rowKey);
-    return { value: failedLine(asked, end, decision.code, decision.message) };
+    return { value: await deliver(fleet(), job, row, failedLine(asked, end, decision.code, decision.message)) };
   };
 }
 
@@ -87,16 +87,19 @@ export function runInbox(
   return { close: () => worker.close(true) };
 }
 
+/** A row that cannot be asked comes back without its metadata: whether that is private cannot always be told. */
 function planForeign(job: Job, plan: (row: PromptRow) => PlannedRow): PlannedRow {
   const data = job.data as Record<string, unknown> | null;
   const withId = typeof data === "object" && data !== null && data.id === undefined ? { ...data, id: job.id } : data;
   const parsed = createRowParser({ strict: false, kind: "rows" })(Buffer.from(JSON.stringify(withId)), 1);
-  if (parsed.ok) return plan(parsed.row);
-  const { id, message, metadata } = parsed;
-  return { ok: false, id, code: "invalid_row", message, ...(metadata === undefined ? {} : { metadata }) };
+  if (!parsed.ok) return { ok: false, id: parsed.id, code: "invalid_row", message: parsed.message };
+  const planned = plan(parsed.row);
+  if (planned.ok) return planned;
+  const { id, code, message } = planned;
+  return { ok: false, id, code, message };
 }
 
-/** A private row's answer must not lie in a job, where Bull Board and events show it: the producer gets its key. */
+/** A private row's result must not lie in a job, where Bull Board and events show it: the producer gets its key. */
 async function deliver(fleet: Fleet, job: Job, row: PreparedRow, result: ResultLine): Promise<unknown> {
   if (!row.private) return result;
   const key = foreignResultKey(fleet.names, job.queueName, String(job.id));
