@@ -1,19 +1,13 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { givenBackend, givenDeadBackend } from "../support/given-backend.ts";
 import { givenFleetConfig } from "../support/given-config.ts";
 import { givenRows, startRun } from "../support/given-run.ts";
 import { assertNothingLeft } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
 const server = withRedis();
-
-async function givenBackend(options: Parameters<typeof startSimulatedBackend>[0] = {}): Promise<SimulatedBackend> {
-  const backend = await startSimulatedBackend(options);
-  onTestFinished(() => backend.close());
-  return backend;
-}
 
 const tasks = { simple: { primary: "on-first", fallback: ["on-second"] } };
 const overflow = {
@@ -24,10 +18,9 @@ const overflow = {
   }),
 } as const;
 
-describe("a row's next model", () => {
+describe.concurrent("a row's next model", () => {
   it("gets the row once its tier has been down for longer than it waits, and no attempt is counted", async () => {
-    const dead = await startSimulatedBackend();
-    await dead.close();
+    const dead = await givenDeadBackend();
     const second = await givenBackend();
     const fleet = server.newFleetName();
     const first = { provider: "openai-compatible", fallbackAfterMs: 1_000 } as const;
@@ -46,8 +39,7 @@ describe("a row's next model", () => {
   });
 
   it("does not get it while that time has not passed", async () => {
-    const dead = await startSimulatedBackend();
-    await dead.close();
+    const dead = await givenDeadBackend();
     const second = await givenBackend();
     const run = await startRun({
       server,
@@ -57,7 +49,7 @@ describe("a row's next model", () => {
     });
     await until("several probes", () => (run.fleet.pools()[0]?.pool.downSinceMs() ?? Date.now()) < Date.now() - 2_000);
     expect(second.requests()).toBe(0);
-    await givenBackend({ port: dead.port });
+    await dead.start();
     const results = await run.finish();
     expect(results.every(({ model }) => model === "on-first")).toBe(true);
   });
@@ -89,7 +81,7 @@ describe("a row's next model", () => {
   });
 });
 
-describe("a backend that asks to wait", () => {
+describe.concurrent("a backend that asks to wait", () => {
   it("is asked again after its time, as often as it takes, and no attempt is counted", async () => {
     const throttle = { kind: "status", status: 429, headers: { "retry-after": "1" } } as const;
     const backend = await givenBackend({ fault: ({ request }) => (request <= 60 ? throttle : undefined) });
@@ -104,7 +96,7 @@ describe("a backend that asks to wait", () => {
   });
 });
 
-describe("a key that is refused", () => {
+describe.concurrent("a key that is refused", () => {
   it("pauses the tier with that reason, fails no row, and all are answered once it is accepted", async () => {
     const backend = await givenBackend({ fault: { kind: "status", status: 401 } });
     const run = await startRun({

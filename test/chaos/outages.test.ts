@@ -1,28 +1,15 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { givenBackend, givenDeadBackend } from "../support/given-backend.ts";
 import { givenFleetConfig } from "../support/given-config.ts";
 import { givenRows, startRun } from "../support/given-run.ts";
 import { assertNothingLeft } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
 const server = withRedis();
 
-async function givenBackend(options: Parameters<typeof startSimulatedBackend>[0] = {}): Promise<SimulatedBackend> {
-  const backend = await startSimulatedBackend(options);
-  onTestFinished(() => backend.close());
-  return backend;
-}
-
-/** An address at which nothing listens, until `start()`. */
-async function givenDeadBackend(): Promise<{ baseUrl: string; start(): Promise<SimulatedBackend> }> {
-  const { baseUrl, port, close } = await startSimulatedBackend();
-  await close();
-  return { baseUrl, start: () => givenBackend({ port }) };
-}
-
-describe("a backend that is down", () => {
+describe.concurrent("a backend that is down", () => {
   it("keeps its rows waiting without an attempt being counted, says why, and answers all when it is up", async () => {
     const backend = await givenDeadBackend();
     const fleet = server.newFleetName();
@@ -63,7 +50,7 @@ describe("a backend that is down", () => {
   });
 });
 
-describe("a deadline that passes while a backend is down", () => {
+describe.concurrent("a deadline that passes while a backend is down", () => {
   it("gives every row without an answer its failed result, fed or not, and nothing is asked for them later", async () => {
     const dead = await givenDeadBackend();
     const healthy = await givenBackend();
@@ -109,7 +96,7 @@ describe("a deadline that passes while a backend is down", () => {
   });
 });
 
-describe("errors of a backend", () => {
+describe.concurrent("errors of a backend", () => {
   it("fail no row when everybody gets them for a while", async () => {
     const backend = await givenBackend({ fault: status500 });
     const run = await startRun({
@@ -138,6 +125,23 @@ describe("errors of a backend", () => {
     expect(results.filter(({ status }) => status === "answered").length).toBe(299);
     expect(backend.countsByKey.get("r7")).toBe(5);
     expect(backend.requests()).toBe(299 + 5);
+  });
+});
+
+describe.concurrent("jobs that somebody removed from a queue by hand", () => {
+  it("are found missing and queued again", async () => {
+    const backend = await givenBackend({ fault: status500 });
+    const run = await startRun({
+      server,
+      config: givenFleetConfig(server.newFleetName(), { lab: backend }),
+      folder: temporaryFolder(),
+      rows: givenRows(100),
+    });
+    await until("the tier to be paused", () => run.fleet.pools()[0]?.pool.waitReason());
+    await run.fleet.queues.of("lab").obliterate({ force: true });
+    backend.setBehaviour({ fault: undefined });
+    const results = await run.finish(true);
+    expect(results.filter(({ status }) => status !== "answered")).toEqual([]);
   });
 });
 

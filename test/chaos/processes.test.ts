@@ -1,11 +1,12 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ResultLine } from "../../src/job/result.ts";
+import { givenBackend } from "../support/given-backend.ts";
 import { givenFleetConfig } from "../support/given-config.ts";
 import { givenRows, type RunOptions, startRun } from "../support/given-run.ts";
 import { unsettled } from "../support/laws.ts";
 import { startPoolProcess } from "../support/pool-process.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { type SimulatedBackend, startSimulatedBackend } from "../support/simulated-backend.ts";
+import type { SimulatedBackend } from "../support/simulated-backend.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -15,8 +16,7 @@ async function given(
   rowCount: number,
   latencyMs: number,
 ): Promise<{ options: RunOptions; backend: SimulatedBackend; fleet: string }> {
-  const backend = await startSimulatedBackend({ latencyMs });
-  onTestFinished(() => backend.close());
+  const backend = await givenBackend({ latencyMs });
   const fleet = server.newFleetName();
   const config = givenFleetConfig(fleet, { lab: backend });
   return { options: { server, config, folder: temporaryFolder(), rows: givenRows(rowCount) }, backend, fleet };
@@ -24,7 +24,7 @@ async function given(
 
 const notAnswered = (results: readonly ResultLine[]) => results.filter(({ status }) => status !== "answered");
 
-describe("pools in processes of their own", () => {
+describe.concurrent("pools in processes of their own", () => {
   it("share a tier's slots, so that together they have no more calls in flight than one would have", async () => {
     const { options, backend, fleet } = await given(400, 20);
     await startPoolProcess(server, fleet, { lab: backend });
@@ -81,7 +81,7 @@ describe("pools in processes of their own", () => {
   });
 });
 
-describe("two owners of one batch", () => {
+describe.concurrent("two owners of one batch", () => {
   it("the second takes over, the first stops, and each row has one result", async () => {
     const { options, backend } = await given(600, 10);
     const first = await startRun(options);

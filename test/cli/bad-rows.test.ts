@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { givenProject, inputLines, summaryOf } from "../support/cli.ts";
 import { assertEachResultOnce, readResults } from "../support/laws.ts";
 
-describe("lines that cannot be used", () => {
+describe.concurrent("lines that cannot be used", () => {
   it("become failed results with their line numbers, and stop nothing", async () => {
     const project = await givenProject();
     project.write(
@@ -56,7 +56,7 @@ describe("lines that cannot be used", () => {
   });
 });
 
-describe("a template", () => {
+describe.concurrent("a template", () => {
   it("that names a column which a row does not have fails that row, and no other", async () => {
     const project = await givenProject();
     project.write("in.jsonl", '{"id":"a","text":"of #a"}\n{"id":"b","txt":"of #b"}\n');
@@ -75,7 +75,7 @@ describe("a template", () => {
   });
 });
 
-describe("an empty input", () => {
+describe.concurrent("an empty input", () => {
   it("gives an empty output", async () => {
     const project = await givenProject();
     const ended = await project.run("--json");
@@ -85,7 +85,7 @@ describe("an empty input", () => {
   });
 });
 
-describe("rows without a route", () => {
+describe.concurrent("rows without a route", () => {
   const cloudOnly = {
     tiers: { cloud: { provider: "openai", apiKeyEnv: "NO_SUCH_KEY" } },
     models: { dear: { tier: "cloud", model: "gpt-4o" } },

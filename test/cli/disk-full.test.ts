@@ -11,7 +11,7 @@ const skipped = why === undefined ? "" : ` (skipped: ${why})`;
 /** Long enough that the answers do not fit where there is no room. */
 const longAnswer = ({ key }: { key: string }) => `${key} ${"x".repeat(2_000)}`;
 
-describe.skipIf(why !== undefined)(`a disk that is full at the output${skipped}`, () => {
+describe.skipIf(why !== undefined).concurrent(`a disk that is full at the output${skipped}`, () => {
   it("makes the run wait and say so; with room again it goes on by itself and loses nothing", async () => {
     const project = await givenProject({ rows: 400, backend: { answer: longAnswer } });
     const disk = smallDisk(project.folder, "size=256k");
@@ -69,7 +69,7 @@ describe.skipIf(why !== undefined)(`a disk that is full at the output${skipped}`
   });
 });
 
-describe.skipIf(why !== undefined)(`a read-only disk at the output${skipped}`, () => {
+describe.skipIf(why !== undefined).concurrent(`a read-only disk at the output${skipped}`, () => {
   it("is refused before anything is asked", async () => {
     const project = await givenProject({ rows: 10 });
     const disk = smallDisk(project.folder, "ro,size=64k");

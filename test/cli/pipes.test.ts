@@ -12,7 +12,7 @@ const linesOf = (text: string): ResultLine[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as ResultLine);
 
-describe("standard input and output", () => {
+describe.concurrent("standard input and output", () => {
   it("take rows and give answers in input order; messages go to standard error", async () => {
     const project = await givenProject({ backend: { latencyMs: 20, sigma: 1 } });
     const ended = await project.start(["run", "-", "-o", "-"], { stdin: inputLines(50) }).ended;
@@ -50,7 +50,7 @@ describe("standard input and output", () => {
   });
 });
 
-describe("kinds of files", () => {
+describe.concurrent("kinds of files", () => {
   it("may be mixed: gzipped CSV with a template in, gzipped lines out, other columns in the metadata", async () => {
     const project = await givenProject();
     const csv = 'id,text,year\na,"one, two #a",1999\nb,three #b,2001\n';
@@ -91,7 +91,7 @@ describe("kinds of files", () => {
   });
 });
 
-describe("a backend that is down from the start", () => {
+describe.concurrent("a backend that is down from the start", () => {
   it("is named with its reason while rows wait, and a deadline ends the run with 2", async () => {
     const project = await givenProject({ rows: 300 });
     await project.backend.close();

@@ -18,7 +18,7 @@ function expectRefusal(ended: Ended, message: RegExp, project: Project): void {
   expect(existsSync(project.path("out.jsonl.part.lock"))).toBe(false);
 }
 
-describe("a run is refused with one message", () => {
+describe.concurrent("a run is refused with one message", () => {
   it("when its input is not there, or of no known kind", async () => {
     const project = await givenProject();
     const missing = await project.start(["run", "missing.jsonl", "-o", project.output]).ended;

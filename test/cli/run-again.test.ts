@@ -16,7 +16,7 @@ async function stoppedInTheMiddle(project: Project): Promise<void> {
   expect((await run.ended).code).toBe(130);
 }
 
-describe("running the same command again when OUTPUT is whole", () => {
+describe.concurrent("running the same command again when OUTPUT is whole", () => {
   it("says so and asks nothing, with the exit code of the finished run", async () => {
     const project = await givenProject({ rows: 20 });
     expect((await project.run()).code).toBe(0);
@@ -56,7 +56,7 @@ describe("running the same command again when OUTPUT is whole", () => {
   });
 });
 
-describe("an input that was changed since the run that it resumes", () => {
+describe.concurrent("an input that was changed since the run that it resumes", () => {
   it("is refused, and the old input goes on", async () => {
     const project = await givenProject({ rows: 100, backend: { latencyMs: 50 } });
     await stoppedInTheMiddle(project);
@@ -73,7 +73,7 @@ describe("an input that was changed since the run that it resumes", () => {
   });
 });
 
-describe("a config that was changed since the run that it resumes", () => {
+describe.concurrent("a config that was changed since the run that it resumes", () => {
   it("applies to the rows that are not yet answered, and that is said in one line", async () => {
     const project = await givenProject({ rows: 100, backend: { latencyMs: 50 } });
     await stoppedInTheMiddle(project);
@@ -86,7 +86,7 @@ describe("a config that was changed since the run that it resumes", () => {
   });
 });
 
-describe("--fresh", () => {
+describe.concurrent("--fresh", () => {
   it("asks all again, though OUTPUT is whole, and keeps it until the new one is", async () => {
     const project = await givenProject({ rows: 60 });
     await project.run();
@@ -118,7 +118,7 @@ describe("--fresh", () => {
   });
 });
 
-describe("--retry-failed", () => {
+describe.concurrent("--retry-failed", () => {
   it("asks the failed rows again, and no others", async () => {
     const project = await givenProject({ rows: 20, backend: { fault: rejectSome } });
     expect((await project.run()).code).toBe(2);

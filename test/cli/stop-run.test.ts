@@ -4,7 +4,7 @@ import { givenProject, isAlive, summaryOf, untilRedisIsGone } from "../support/c
 import { assertEachResultOnce } from "../support/laws.ts";
 import { until } from "../support/until.ts";
 
-describe("Ctrl-C", () => {
+describe.concurrent("Ctrl-C", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`once (${signal}): what is in flight is finished, and the same command goes on without asking twice`, async () => {
       const project = await givenProject({ rows: 200, concurrency: 8, backend: { latencyMs: 100 } });
@@ -63,7 +63,7 @@ describe("Ctrl-C", () => {
   });
 });
 
-describe("SIGKILL", () => {
+describe.concurrent("SIGKILL", () => {
   it("leaves an embedded Redis behind, which the same command adopts and ends", async () => {
     const project = await givenProject({ rows: 100, backend: { latencyMs: 50 } });
     const run = project.start(["run", project.input, "-o", project.output]);

@@ -3,7 +3,7 @@ import { givenProject, inputLines, isAlive, untilRedisIsGone } from "../support/
 import { assertEachResultOnce } from "../support/laws.ts";
 import { until } from "../support/until.ts";
 
-describe("two runs at once", () => {
+describe.concurrent("two runs at once", () => {
   it("on the same output: the second refuses and names the first, which is not disturbed", async () => {
     const project = await givenProject({ rows: 100, backend: { latencyMs: 100 } });
     const first = project.start(["run", project.input, "-o", project.output]);

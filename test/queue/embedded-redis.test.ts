@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type EmbeddedRedis, joinEmbeddedRedis } from "../../src/queue/embedded-redis.ts";
 import { chooseRedisBinary } from "../../src/queue/redis-binary.ts";
+import { afterTests } from "../support/clean-up.ts";
 import { redisServerPath } from "../support/redis-server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -12,14 +13,14 @@ const binary = { path: await redisServerPath() };
 
 async function joinAt(folder: string): Promise<EmbeddedRedis> {
   const joined = await joinEmbeddedRedis(folder, binary);
-  onTestFinished(() => joined.leave());
+  afterTests(() => joined.leave());
   return joined;
 }
 
 function clientOf({ address }: EmbeddedRedis): Redis {
   const client = new Redis((address as { socketPath: string }).socketPath, { retryStrategy: () => null });
   client.on("error", () => {});
-  onTestFinished(() => client.disconnect());
+  afterTests(() => client.disconnect());
   return client;
 }
 

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ResultLine } from "../../src/job/result.ts";
+import { afterTests } from "../support/clean-up.ts";
 import { givenFleetConfig } from "../support/given-config.ts";
 import { givenRows, startRun } from "../support/given-run.ts";
 import { withRedis } from "../support/redis-server.ts";
@@ -35,7 +36,7 @@ async function resumeFrom(
   retry: { generation?: number; retryFailedBelowEpoch?: number } = {},
 ): Promise<{ results: ResultLine[]; backend: SimulatedBackend }> {
   const backend = await startSimulatedBackend();
-  onTestFinished(() => backend.close());
+  afterTests(() => backend.close());
   const folder = temporaryFolder();
   for (const [epoch, text] of Object.entries(segments)) writeFileSync(join(folder, `out.jsonl.part.${epoch}`), text);
   const config = givenFleetConfig(server.newFleetName(), { lab: backend });

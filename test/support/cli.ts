@@ -4,9 +4,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
 import { readVariable } from "../../src/config/environment.ts";
 import type { ConfigFile } from "../../src/config/schema.ts";
+import { afterTests } from "./clean-up.ts";
 import { type SimulatedBackend, startSimulatedBackend } from "./simulated-backend.ts";
 import { until } from "./until.ts";
 
@@ -68,7 +68,7 @@ export async function givenProject(options: ProjectOptions = {}): Promise<Projec
   const dataDirectory = path("data");
   const socketPath = join(dataDirectory, "redis", "redis.sock");
   const children: ChildProcess[] = [];
-  onTestFinished(async () => {
+  afterTests(async () => {
     for (const child of children) child.kill("SIGKILL");
     await redisSays(socketPath, "SHUTDOWN NOSAVE");
     await backend.close();

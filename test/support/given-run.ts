@@ -1,7 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { finished as flushed } from "node:stream/promises";
-import { onTestFinished } from "vitest";
 import type { Config } from "../../src/config/config.ts";
 import { type Fleet, joinFleet } from "../../src/fleet.ts";
 import type { ResultLine } from "../../src/job/result.ts";
@@ -9,6 +8,7 @@ import { type OwnedBatch, ownBatch } from "../../src/own-batch.ts";
 import { createRowPlanner } from "../../src/plan-row.ts";
 import { writeInInputOrder } from "../../src/results/write-output.ts";
 import { createRouter } from "../../src/routing/choose-model.ts";
+import { afterTests } from "./clean-up.ts";
 import { assertEachResultOnce } from "./laws.ts";
 import type { TestRedis } from "./redis-server.ts";
 import { until } from "./until.ts";
@@ -98,7 +98,7 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
     await batch.stop();
     await fleet.close();
   }
-  onTestFinished(leave);
+  afterTests(leave);
 
   return {
     fleet,

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { afterTests } from "./clean-up.ts";
 import type { TestRedis } from "./redis-server.ts";
 import type { SimulatedBackend } from "./simulated-backend.ts";
 
@@ -32,7 +32,7 @@ export async function startPoolProcess(
     backends: Object.fromEntries(Object.entries(backends).map(([tier, { baseUrl }]) => [tier, { baseUrl }])),
   };
   const pool: ChildProcess = fork(child, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  onTestFinished(() => void pool.kill("SIGKILL"));
+  afterTests(() => void pool.kill("SIGKILL"));
   const ready = once(pool, "message");
   pool.send(order);
   await ready;

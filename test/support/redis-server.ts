@@ -5,12 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll } from "vitest";
+import { beforeAll } from "vitest";
 import { findExecutable, readVariable } from "../../src/config/environment.ts";
 import { chooseRedisBinary } from "../../src/queue/redis-binary.ts";
+import { afterTests } from "./clean-up.ts";
 import { until } from "./until.ts";
 
-/** A private redis-server of one test file, on a unix socket in a folder of its own. */
+/** A private redis-server, on a unix socket in a folder of its own. */
 export interface TestRedis {
   readonly address: { readonly socketPath: string };
   /** A client for looking; it reconnects. */
@@ -40,8 +41,8 @@ export async function redisServerPath(): Promise<string> {
   return (await chooseRedisBinary(candidates)).path;
 }
 
-/** Starts a server before the tests of this file and ends it after them. */
-export function withRedis(options: Readonly<Record<string, string>> = {}): TestRedis {
+/** A server that is not yet started; it is ended after the tests. */
+function prepareRedis(): TestRedis {
   const folder = mkdtempSync(join(tmpdir(), "pf-redis-"));
   const socketPath = join(folder, "redis.sock");
   const settings = {
@@ -52,7 +53,6 @@ export function withRedis(options: Readonly<Record<string, string>> = {}): TestR
     appendfsync: "everysec",
     save: "",
     "maxmemory-policy": "noeviction",
-    ...options,
   };
   const client = new Redis(socketPath, {
     lazyConnect: true,
@@ -108,11 +108,24 @@ export function withRedis(options: Readonly<Record<string, string>> = {}): TestR
       child?.kill(signal);
     },
   };
-  beforeAll(() => server.start());
-  afterAll(async () => {
+  afterTests(async () => {
     client.disconnect();
     await server.kill();
     rmSync(folder, { recursive: true, force: true });
   });
+  return server;
+}
+
+/** One server for all tests of this file. */
+export function withRedis(): TestRedis {
+  const server = prepareRedis();
+  beforeAll(() => server.start());
+  return server;
+}
+
+/** A server for one test, which may do with it what it likes. */
+export async function givenRedis(): Promise<TestRedis> {
+  const server = prepareRedis();
+  await server.start();
   return server;
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { onTestFinished } from "vitest";
+import { afterTests } from "./clean-up.ts";
 
 /** A SIMULATED Redis that answers INFO with this text and everything else with OK. Returns its URL. */
 export async function simulatedRedis(info: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function simulatedRedis(info: string): Promise<string> {
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  onTestFinished(() => void server.close());
+  afterTests(() => void server.close());
   return `redis://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterTests } from "./clean-up.ts";
 
 export interface SmallDisk {
   readonly path: string;
@@ -34,6 +34,6 @@ export function smallDisk(folder: string, options: string): SmallDisk {
   const path = join(folder, "disk");
   mkdirSync(path);
   mount("-t", "tmpfs", "-o", options, "tmpfs", path);
-  onTestFinished(() => void execFileSync("umount", ["-l", path]));
+  afterTests(() => void execFileSync("umount", ["-l", path]));
   return { path, resize: (size) => mount("-o", `remount,size=${size}`, path) };
 }

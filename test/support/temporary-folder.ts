@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterTests } from "./clean-up.ts";
 
-/** A folder of the running test's own, removed after it. */
+/** A folder of the running test's own, removed after the tests. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "pf-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  afterTests(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
