@@ -8,10 +8,9 @@ import { createRowTable, type RowTable } from "./job/row-table.ts";
 import { createLineJudge } from "./judge-lines.ts";
 import type { PlannedRow } from "./plan-row.ts";
 import { createFeeder, type Feeder, type FeedLine } from "./queue/feed.ts";
-import { findLostRows } from "./queue/find-lost.ts";
+import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
 import { OwnershipLost } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
-import type { FedRow } from "./queue/window.ts";
 import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
 import { createSegment, findSegments, type Recorded, readStoredResults, segmentPath } from "./results/segments.ts";
@@ -54,10 +53,6 @@ export interface OwnedBatch {
   stop(): Promise<void>;
 }
 
-const sweepEveryMs = 5_000;
-const lostAfterMs = 15_000;
-const mostPerSweep = 1_000;
-
 /**
  * The owner of a batch: claims it, learns from its segments what is done, feeds the rest, collects the results, and
  * rebuilds Redis from the files when that comes back as somebody else.
@@ -92,6 +87,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const segmentPaths = [...earlier.map((one) => one.path), segment.path];
   const ownSegment = segmentPaths.length - 1;
 
+  const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<"whole" | "stopped">();
   let state: BatchState = "open";
   let waitReason: string | undefined;
   let stopping = false;
@@ -191,31 +187,26 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   fleet.onIncarnation(onIncarnation);
 
   async function sweep(): Promise<void> {
-    const nowMs = Date.now();
-    const suspects = new Map<number, FedRow>();
-    for (const [row, fed] of feeder.windows.fedRows() as ReadonlyMap<number, FedRow>) {
-      if (fed.tiers.length > 0 && nowMs - fed.fedAtMs > lostAfterMs) suspects.set(row, fed);
-      if (suspects.size >= mostPerSweep) break;
-    }
-    const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, { batchId, generation, epoch }, suspects);
+    const place = { batchId, generation, epoch };
+    const lost = await findLostRows(
+      fleet.redis,
+      fleet.names,
+      fleet.queues,
+      place,
+      suspectRows(feeder.windows.fedRows()),
+    );
     feeder.feedAgain(lost.filter((row) => table.stateOf(row) === "fed"));
   }
   const sweeper = setInterval(() => void sweep().catch(() => {}), sweepEveryMs);
 
-  let fail: (error: unknown) => void;
-  let end: (how: "whole" | "stopped") => void;
-  const ended = new Promise<"whole" | "stopped">((resolve, reject) => {
-    end = resolve;
-    fail = reject;
-  });
   function endWhenWhole(): void {
     if (feeder.scannedAll && table.storedCount === table.length) end("whole");
   }
 
   const feeding = feeder.run();
   const collecting = collector.run();
-  feeding.catch((error) => fail(error));
-  collecting.catch((error) => fail(error));
+  feeding.catch(fail);
+  collecting.catch(fail);
 
   async function close(): Promise<void> {
     stopping = true;

@@ -4,6 +4,23 @@ import type { BatchPlace } from "./place-rows.ts";
 import type { TierQueues } from "./tier-queues.ts";
 import type { FedRow } from "./window.ts";
 
+/** How often an owner looks for them. */
+export const sweepEveryMs = 5_000;
+const lostAfterMs = 15_000;
+const mostPerSweep = 1_000;
+
+/** Rows that were fed so long ago that it is worth a look whether a queue still holds them. */
+export function suspectRows(fedRows: ReadonlyMap<number, FedRow>): Map<number, FedRow> {
+  const fedBeforeMs = Date.now() - lostAfterMs;
+  const suspects = new Map<number, FedRow>();
+  for (const [row, fed] of fedRows) {
+    if (suspects.size >= mostPerSweep) break;
+    // A row that its owner records itself is in no queue.
+    if (fed.tiers.length > 0 && fed.fedAtMs < fedBeforeMs) suspects.set(row, fed);
+  }
+  return suspects;
+}
+
 /**
  * Of rows that were fed, those that no queue holds any more: their job was removed by hand, was dropped by a gate that
  * did not yet know the owner, or was never added. The owner feeds them again.
