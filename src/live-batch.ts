@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Fleet } from "./fleet.ts";
 import { failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
-import { findLostRows } from "./queue/find-lost.ts";
+import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
+import { forgetOwnerless, livePrefix } from "./queue/forget-ownerless.ts";
 import { redisScript } from "./queue/redis-script.ts";
 import { createWindows } from "./queue/window.ts";
 import { createCollector } from "./results/collect.ts";
@@ -21,13 +22,11 @@ interface UnfinishedRow {
   readonly reject: (error: Error) => void;
 }
 
-const sweepEveryMs = 5_000;
-const lostAfterMs = 15_000;
 const rowsPerPlacing = 200;
 
 /** @param onTier told before the first row of a tier is queued; starts its pool where this process has one. */
 export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Promise<void>): Promise<LiveBatch> {
-  const batchId = `live-${randomBytes(5).toString("hex")}`;
+  const batchId = `${livePrefix}${randomBytes(5).toString("hex")}`;
   const keys = fleet.names.batch(batchId);
   const generation = 0;
   const claim = () =>
@@ -125,16 +124,17 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
   const rebuild = () => void onIncarnation().catch(failAll);
   fleet.onIncarnation(rebuild);
 
+  /** Others took this process for dead and ended its batch. */
+  const isForgotten = async () => (await fleet.redis.hget(keys.batch, "state")) !== "open" && !closed;
+  const forgetOthers = () => forgetOwnerless(fleet.redis, fleet.names, fleet.claims).catch(() => {});
+  void forgetOthers();
+
   const sweeper = setInterval(async () => {
-    const nowMs = Date.now();
-    const suspects = [...windows.fedRows()].filter(([, fed]) => nowMs - fed.fedAtMs > lostAfterMs).slice(0, 1_000);
-    const lost = await findLostRows(
-      fleet.redis,
-      fleet.names,
-      fleet.queues,
-      { batchId, generation, epoch },
-      new Map(suspects),
-    ).catch(() => []);
+    void forgetOthers();
+    if (await isForgotten().catch(() => false)) rebuild();
+    const suspects = suspectRows(windows.fedRows());
+    const placed = { batchId, generation, epoch };
+    const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, placed, suspects).catch(() => []);
     if (lost.length > 0) await place(lost, true).catch(failAll);
   }, sweepEveryMs);
   sweeper.unref();
