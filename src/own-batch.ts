@@ -70,7 +70,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     judge.noteStored(result);
   });
 
-  async function claim() {
+  async function claim(rebuild: boolean) {
     return fleet.claims.claim({
       batchId,
       processId: fleet.processId,
@@ -79,9 +79,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       incarnation: fleet.incarnation(),
       models: options.models,
       storedBitmap: table.storedBitmap(),
+      rebuild,
     });
   }
-  const claimed = await claim();
+  const claimed = await claim(false);
   let epoch = claimed.epoch;
   const segment = await createSegment(segmentPath(outputPath, epoch));
   const segmentPaths = [...earlier.map((one) => one.path), segment.path];
@@ -176,7 +177,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   /** Redis came back as somebody else: what it must know is set again from the files before any gate passes. */
   async function rebuild(): Promise<void> {
     waitReason = "Redis came back; its state is being rebuilt from the files";
-    const again = await claim();
+    const again = await claim(true);
     epoch = again.epoch;
     if (state !== "open") await fleet.redis.hset(keys.batch, "state", state);
     collector.rewind();

@@ -15,12 +15,14 @@
     missing                         no payload: the owner will feed it again
     ended                           cancelled or past its deadline: the owner records the end
     held, delayMs                   another living process has it in a call
-    rebuilding, delayMs             Redis came back as somebody else and the owner has not rebuilt it yet
+    rebuilding, delayMs             Redis came back as somebody else: the owner has not rebuilt it yet, or only just
     admitted, attempts, position, payload
 ]]
-local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner")
-local state, generation, incarnation, owner = batch[1], batch[2], batch[3], batch[4]
+local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner", "rebuiltAt")
+local state, generation, incarnation, owner, rebuiltAt = batch[1], batch[2], batch[3], batch[4], batch[5]
 local time = redis.call("TIME")
+-- A pool is back on Redis within a second after its owner, and records first what it holds.
+local rebuilding = incarnation ~= ARGV[2] or (rebuiltAt and tonumber(time[1]) - tonumber(rebuiltAt) < 3)
 local deadBefore = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) - tonumber(ARGV[3])
 local alive = {}
 local function isAlive(process)
@@ -49,7 +51,7 @@ for i = 4, #ARGV, 3 do
   local verdict
   if not usable or rowGeneration ~= generation then
     verdict = { "drop" }
-  elseif incarnation ~= ARGV[2] then
+  elseif rebuilding then
     verdict = { "rebuilding", 500 }
   elseif redis.call("GETBIT", KEYS[2], index) == 1 then
     verdict = { "done" }

@@ -9,6 +9,8 @@
   ARGV[1] batch id     ARGV[2] process id    ARGV[3] lowest epoch allowed (one above any on disk)
   ARGV[4] generation   ARGV[5] incarnation   ARGV[6] models (JSON)
   ARGV[7] bitmap of the rows whose results are on disk
+  ARGV[8] "1" when Redis came back as somebody else under this owner: gates wait until pools have had time to record
+          the answers that they hold
   Returns {epoch, row, row, …}: the rows that have a payload, so may have been placed before.
 ]]
 local before = redis.call("HGET", KEYS[1], "generation")
@@ -20,6 +22,11 @@ local epoch = math.max(tonumber(redis.call("HGET", KEYS[1], "epoch") or "0") + 1
 redis.call("HSET", KEYS[1], "state", "open", "owner", ARGV[2], "epoch", epoch, "generation", ARGV[4],
   "incarnation", ARGV[5], "models", ARGV[6])
 redis.call("PERSIST", KEYS[1])
+if ARGV[8] == "1" then
+  redis.call("HSET", KEYS[1], "rebuiltAt", redis.call("TIME")[1])
+else
+  redis.call("HDEL", KEYS[1], "rebuiltAt")
+end
 -- Done is what is on disk or on its way there. A bit beyond that is of a result that was lost, as a power cut or a
 -- removed segment can do; its row would be waited for for ever.
 redis.call("DEL", KEYS[2])

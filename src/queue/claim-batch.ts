@@ -15,6 +15,8 @@ export interface ClaimRequest {
   readonly models: Readonly<Record<string, unknown>>;
   /** Rows whose results are on disk, one bit each. */
   readonly storedBitmap: Buffer;
+  /** Redis came back as somebody else: gates wait a moment for answers that pools hold. Default false. */
+  readonly rebuild?: boolean;
 }
 
 export interface BatchClaims {
@@ -44,6 +46,7 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
           request.incarnation,
           JSON.stringify(request.models),
           request.storedBitmap,
+          request.rebuild === true ? "1" : "0",
         ],
       )) as number[];
       const [epoch, ...placedBefore] = answer;

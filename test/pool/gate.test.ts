@@ -54,6 +54,24 @@ describe("the gate", () => {
     expect(await disconnected.gate(0)).toMatchObject({ kind: "wait", why: "rebuilding" });
   });
 
+  it("passes nothing right after a rebuild, so that answers which pools hold are recorded first", async () => {
+    const { owner, feed, claim, redis, keys } = await givenBatch(server);
+    await claim({ rebuild: true });
+    await feed([0], { epoch: 2 });
+    expect(await owner.gate(0)).toMatchObject({ kind: "wait", why: "rebuilding" });
+    expect(await owner.record(1, 0, "{}")).toBe(true);
+    await redis.hincrby(keys.batch, "rebuiltAt", -3);
+    expect((await owner.gate(0)).kind).toBe("admitted");
+  });
+
+  it("passes rows at once when a batch is resumed by another process", async () => {
+    const { owner, feed, claim } = await givenBatch(server);
+    await claim({ rebuild: true });
+    await claim();
+    await feed([0], { epoch: 3 });
+    expect((await owner.gate(0)).kind).toBe("admitted");
+  });
+
   it("finishes a row that is recorded", async () => {
     const { owner, feed } = await givenBatch(server);
     await feed([0]);

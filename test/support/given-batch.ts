@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { JobLabels, RowAction } from "../../src/job/batch.ts";
 import { createGate, type Verdict } from "../../src/pool/gate.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
-import { type BatchClaims, createBatchClaims } from "../../src/queue/claim-batch.ts";
+import { type BatchClaims, type ClaimRequest, createBatchClaims } from "../../src/queue/claim-batch.ts";
 import { connectRedis, readIncarnation } from "../../src/queue/connection.ts";
 import { type BatchNames, type FleetNames, fleetNames } from "../../src/queue/names.ts";
 import { createPlaceRows, type PlaceRows, type RowToPlace } from "../../src/queue/place-rows.ts";
@@ -34,7 +34,7 @@ export interface GivenBatch {
   /** What refused a script for now, newest last. */
   readonly troubles: (string | undefined)[];
   join(id: string, incarnation?: string): Promise<GivenProcess>;
-  claim(change?: { processId?: string; generation?: number; lowestEpoch?: number; storedBitmap?: Buffer }): Promise<{
+  claim(change?: Partial<ClaimRequest>): Promise<{
     readonly epoch: number;
     readonly placedBefore: ReadonlySet<number>;
   }>;
