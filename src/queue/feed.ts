@@ -1,5 +1,6 @@
 import type { RowTable } from "../job/row-table.ts";
 import type { RowToPlace } from "./place-rows.ts";
+import { createPreparedAhead } from "./prepared-ahead.ts";
 import { createWindows, type Windows } from "./window.ts";
 
 /** A line of the input as the feeder needs it. */
@@ -47,6 +48,10 @@ export interface Feeder {
 const rowsPerPlacing = 200;
 /** While rows of one tier are parked, the rest of the input is looked at slowly, in search of rows for other tiers. */
 const lookAheadPauseMs = 20;
+/** Slower still once enough is prepared ahead: rows looked at later would have to be read a second time. */
+const lookFurtherPauseMs = 100;
+/** No result for this long: the tiers seen so far are slow or dead, and whoever could work waits further on. */
+const quietAfterMs = 200;
 
 /**
  * Keeps a window of unfinished rows in Redis, counted per tier. A row whose tier's window is full is parked (only its
@@ -60,6 +65,8 @@ export function createFeeder(options: FeedOptions): Feeder {
   let scannedAll = false;
   let stopped = false;
   let lastLookMs = 0;
+  let lastStoredMs = Date.now();
+  const ahead = createPreparedAhead<PreparedLine>();
   let signalled = false;
   let wake = () => {};
   const chunk: ChunkPosition = { lines: [], at: 0, looked: false, prepared: undefined, preparedBefore: false };
@@ -87,17 +94,17 @@ export function createFeeder(options: FeedOptions): Feeder {
     });
   }
 
-  function take(line: FeedLine, prepared: PreparedLine, into: RowToPlace[]): void {
+  function take(index: number, offset: number, prepared: PreparedLine, into: RowToPlace[]): void {
     if (prepared.kind === "failed") {
-      table.feed(line.index, line.offset, windows.ownRecords.number);
-      windows.ownRecords.enter(line.index, prepared.line.length, []);
-      options.fail(line.index, prepared.line);
+      table.feed(index, offset, windows.ownRecords.number);
+      windows.ownRecords.enter(index, prepared.line.length, []);
+      options.fail(index, prepared.line);
       return;
     }
     const window = windows.of(prepared.row.tiers[0]!);
-    table.feed(line.index, line.offset, window.number);
-    window.enter(line.index, prepared.row.payload.length, prepared.row.tiers);
-    into.push({ ...prepared.row, again: again.delete(line.index) });
+    table.feed(index, offset, window.number);
+    window.enter(index, prepared.row.payload.length, prepared.row.tiers);
+    into.push({ ...prepared.row, again: again.delete(index) });
   }
 
   /** Parked rows of every tier that has room, oldest first. */
@@ -109,8 +116,8 @@ export function createFeeder(options: FeedOptions): Feeder {
         window.cursor = row + 1;
         window.parked--;
         const offset = table.inputOffsetOf(row);
-        const line = { index: row, offset, bytes: options.readLineAt(offset) };
-        take(line, prepare(line, false), into);
+        const prepared = ahead.take(row) ?? prepare({ index: row, offset, bytes: options.readLineAt(offset) }, false);
+        take(row, offset, prepared, into);
       }
     }
   }
@@ -154,17 +161,16 @@ export function createFeeder(options: FeedOptions): Feeder {
         nextLine();
         table.park(line.index, line.offset, window.number);
         window.parked++;
+        ahead.keep(line.index, prepared, prepared.row.payload.length);
         continue;
       }
       nextLine();
-      take(line, prepared, into);
+      take(line.index, line.offset, prepared, into);
     }
   }
 
   function nextLine(): void {
-    chunk.at++;
-    chunk.prepared = undefined;
-    chunk.preparedBefore = false;
+    Object.assign(chunk, { at: chunk.at + 1, prepared: undefined, preparedBefore: false });
   }
 
   async function run(): Promise<void> {
@@ -189,7 +195,10 @@ export function createFeeder(options: FeedOptions): Feeder {
     if (!windows.ownRecords.hasRoom()) return undefined;
     if (!windows.someAreFull()) return 0;
     if (windows.fullCount() >= options.possibleTiers) return undefined;
-    return Math.max(0, lastLookMs + lookAheadPauseMs - Date.now());
+    const nowMs = Date.now();
+    if (nowMs - lastStoredMs > quietAfterMs) return 0;
+    const pauseMs = ahead.isFull ? lookFurtherPauseMs : lookAheadPauseMs;
+    return Math.max(0, lastLookMs + pauseMs - nowMs);
   }
 
   return {
@@ -201,7 +210,9 @@ export function createFeeder(options: FeedOptions): Feeder {
     stored(row) {
       // A row that was to be fed again may have its result by now.
       if (table.stateOf(row) === "parked") windows.all()[table.tierOf(row)]!.parked--;
+      ahead.take(row);
       windows.leave(row);
+      lastStoredMs = Date.now();
       signal();
     },
     feedAgain(rows) {
@@ -214,8 +225,9 @@ export function createFeeder(options: FeedOptions): Feeder {
         window.cursor = Math.min(window.cursor, row);
         again.add(row);
       }
-      // What was learned of the line that waits for room may be no longer true.
+      // What was learned of lines that wait for room may be no longer true.
       chunk.prepared = undefined;
+      ahead.clear();
       signal();
     },
     stop() {
