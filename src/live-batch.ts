@@ -29,7 +29,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
   const batchId = `${livePrefix}${randomBytes(5).toString("hex")}`;
   const keys = fleet.names.batch(batchId);
   const generation = 0;
-  const claim = () =>
+  const claim = (rebuild: boolean) =>
     fleet.claims.claim({
       batchId,
       processId: fleet.processId,
@@ -38,8 +38,9 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
       incarnation: fleet.incarnation(),
       models: fleet.config.models,
       storedBitmap: Buffer.alloc(0),
+      rebuild,
     });
-  let { epoch } = await claim();
+  let { epoch } = await claim(false);
 
   const unfinished = new Map<number, UnfinishedRow>();
   const waiting = new Map<string, number[]>();
@@ -117,7 +118,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
   }
 
   const onIncarnation = async (): Promise<void> => {
-    epoch = (await claim()).epoch;
+    epoch = (await claim(true)).epoch;
     collector.rewind();
     await place([...windows.fedRows().keys()], true);
   };
