@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ZodType } from "zod";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters as builtIn } from "../workers/index.ts";
@@ -69,12 +70,14 @@ export interface Fleet {
     rows: Iterable<Row> | AsyncIterable<Row>,
     options?: { readonly schema?: ZodType<Json> },
   ): AsyncGenerator<Result<Json>>;
-  /** Hands back what is in flight and leaves; results that have not come reject. Closing twice is closing once. */
+  /** Hands back what is in flight and leaves, in 10 s at most; results that have not come reject. Twice is once. */
   close(): Promise<void>;
 }
 
 /** Rows of one `run` that are unfinished at once. */
 const mostUnfinished = 2_000;
+/** With a Redis that is away nothing can be handed back; others take it up once this process is silent. */
+const longestHandBackMs = 10_000;
 
 /**
  * A fleet inside this process: joins (or starts) Redis, works tiers, takes rows. Installs no signal handlers and prints
@@ -149,12 +152,24 @@ async function openFleet(
     close: () => (closed ??= close()),
   };
 
-  async function close(): Promise<void> {
+  async function handBack(): Promise<void> {
     await inbox?.close();
     await joined.leave(false);
     await batch.close();
-    await joined.close();
-    await leaveRedis();
+  }
+
+  async function close(): Promise<void> {
+    const handingBack = handBack();
+    handingBack.catch(() => {});
+    const timer = new AbortController();
+    try {
+      await Promise.race([handingBack, sleep(longestHandBackMs, undefined, { signal: timer.signal })]);
+    } finally {
+      timer.abort();
+      batch.abandon();
+      await joined.close();
+      await leaveRedis();
+    }
   }
 }
 

@@ -14,6 +14,8 @@ export interface LiveBatch {
   enqueue(row: PlannedRow): Promise<ResultLine>;
   /** Ends the batch; rows without a result reject. */
   close(): Promise<void>;
+  /** Rejects rows without a result at once, and leaves the batch to those who find it without its process. */
+  abandon(): void;
 }
 
 interface UnfinishedRow {
@@ -155,15 +157,23 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
       });
     },
     async close() {
+      if (closed) return;
       closed = true;
-      clearInterval(sweeper);
-      fleet.offIncarnation(rebuild);
       collector.finish();
       await collecting.catch(() => {});
-      blocking.disconnect();
-      failAll(new Error("the fleet was closed before this row had its result"));
+      abandon();
       await fleet.claims.setState(batchId, "open", "ended");
       await fleet.claims.forget(batchId);
     },
+    abandon,
   };
+
+  function abandon(): void {
+    closed = true;
+    clearInterval(sweeper);
+    fleet.offIncarnation(rebuild);
+    collector.finish();
+    blocking.disconnect();
+    failAll(new Error("the fleet was closed before this row had its result"));
+  }
 }

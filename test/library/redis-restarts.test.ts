@@ -54,3 +54,16 @@ describe("a run of the library", () => {
     60_000,
   );
 });
+
+describe("close", () => {
+  it("ends in some seconds though Redis is away, and rejects what is open", async () => {
+    const { open, backend } = await givenFleet({ latencyMs: 50 });
+    const fleet = await open({ redis, fleet: server.newFleetName() });
+    const results = collect(fleet.run(rows(400))).catch((error: Error) => error.message);
+    await until("calls in flight", () => backend.requests() > 60 && backend.inFlight > 0);
+    await server.kill();
+    await fleet.close();
+    expect(await results).toContain("closed before this row had its result");
+    await startAgain();
+  });
+});
