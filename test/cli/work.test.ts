@@ -112,33 +112,37 @@ describe("work", () => {
     expect(Math.max(...project.backend.countsByKey.values())).toBe(2);
   }, 60_000);
 
-  it("one of two killed by SIGKILL: rows of plain BullMQ producers are answered by the other", async () => {
-    const { project, fleet, work } = await given({ backend: { latencyMs: 100 }, concurrency: 8 });
-    const doomed = await work();
-    await work();
-    const producers = ["lab", "inbox"].map((name) => {
-      const options = { connection: { url: redis }, prefix: fleetNames(fleet).queuePrefix };
-      return { queue: new Queue(name, options), events: new QueueEvents(name, options) };
-    });
-    onTestFinished(async () => {
-      for (const { queue, events } of producers) await Promise.all([queue.close(), events.close()]);
-    });
-    const values = producers.map(async ({ queue, events }) => {
-      queue.setMaxListeners(0);
-      await events.waitUntilReady();
-      const keys = Array.from({ length: 60 }, (_, row) => `${queue.name}-${row}`);
-      const jobs = await queue.addBulk(
-        keys.map((key) => ({ name: "row", data: { id: key, prompt: `about #${key}` } })),
+  it.each(["SIGKILL", "SIGTERM"] as const)(
+    "one of two ended by %s: rows of plain BullMQ producers are answered by the other",
+    async (signal) => {
+      const { project, fleet, work } = await given({ backend: { latencyMs: 100 }, concurrency: 8 });
+      const doomed = await work();
+      await work();
+      const producers = ["lab", "inbox"].map((name) => {
+        const options = { connection: { url: redis }, prefix: fleetNames(fleet).queuePrefix };
+        return { queue: new Queue(name, options), events: new QueueEvents(name, options) };
+      });
+      onTestFinished(async () => {
+        for (const { queue, events } of producers) await Promise.all([queue.close(), events.close()]);
+      });
+      const values = producers.map(async ({ queue, events }) => {
+        queue.setMaxListeners(0);
+        await events.waitUntilReady();
+        const keys = Array.from({ length: 60 }, (_, row) => `${queue.name}-${row}`);
+        const jobs = await queue.addBulk(
+          keys.map((key) => ({ name: "row", data: { id: key, prompt: `about #${key}` } })),
+        );
+        return Promise.all(jobs.map(async (job) => (await job.waitUntilFinished(events)).text));
+      });
+      await until("calls in flight", () => project.backend.requests() > 30 && project.backend.inFlight > 4);
+      doomed.signal(signal);
+      const texts = (await Promise.all(values)).flat();
+      expect(texts).toEqual(
+        ["lab", "inbox"].flatMap((name) => Array.from({ length: 60 }, (_, row) => `answer to ${name}-${row}`)),
       );
-      return Promise.all(jobs.map(async (job) => (await job.waitUntilFinished(events)).text));
-    });
-    await until("calls in flight", () => project.backend.requests() > 30 && project.backend.inFlight > 4);
-    doomed.signal("SIGKILL");
-    const texts = (await Promise.all(values)).flat();
-    expect(texts).toEqual(
-      ["lab", "inbox"].flatMap((name) => Array.from({ length: 60 }, (_, row) => `answer to ${name}-${row}`)),
-    );
-  }, 60_000);
+    },
+    60_000,
+  );
 
   it("with another definition of a tier is refused with the difference; --replace-config announces it", async () => {
     const { project, work, fleet } = await given({});
