@@ -113,14 +113,14 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
 }
 
 function chooseState({ input, workPath, optionsHash, fresh, retryFailed, onNotice }: RunFileOptions): RunState {
-  const found = readStateUnlessFresh(workPath, fresh);
-  const nextEpoch = (findSegments(workPath).at(-1)?.epoch ?? 0) + 1;
-  if (found === undefined) {
+  const found = fresh ? readAnyRunState(workPath) : readRunState(workPath);
+  if (found === undefined || fresh) {
     if (fresh) removeRunFiles(workPath);
     return {
       version: 1,
-      batchId: randomBytes(5).toString("hex"),
-      generation: 0,
+      // The same batch in a new generation: what Redis holds of the old one goes with the claim.
+      batchId: found?.batchId ?? randomBytes(5).toString("hex"),
+      generation: found === undefined ? 0 : found.generation + 1,
       retryFailedBelowEpoch: 0,
       input: input.identity,
       configHash: optionsHash,
@@ -130,12 +130,19 @@ function chooseState({ input, workPath, optionsHash, fresh, retryFailed, onNotic
   refuseChangedInput(found, input.identity, workPath);
   if (found.configHash !== optionsHash)
     onNotice("the configuration changed since this run began; it applies to the rows that are not yet answered");
-  if (!retryFailed) return { ...found, configHash: optionsHash };
-  return { ...found, configHash: optionsHash, generation: found.generation + 1, retryFailedBelowEpoch: nextEpoch };
+  const resumed = { ...found, configHash: optionsHash };
+  if (!retryFailed) return resumed;
+  const nextEpoch = (findSegments(workPath).at(-1)?.epoch ?? 0) + 1;
+  return { ...resumed, generation: found.generation + 1, retryFailedBelowEpoch: nextEpoch };
 }
 
-function readStateUnlessFresh(workPath: string, fresh: boolean): RunState | undefined {
-  return fresh ? undefined : readRunState(workPath);
+/** `--fresh` starts over whatever is there, also beside a state that cannot be read. */
+function readAnyRunState(workPath: string): RunState | undefined {
+  try {
+    return readRunState(workPath);
+  } catch {
+    return undefined;
+  }
 }
 
 function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<OwnedBatch> {
