@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { givenProject, type Project } from "../support/cli.ts";
@@ -14,7 +14,14 @@ const sources: Record<string, string> = {
   "README.md": "#readme\n",
 };
 const expected = ["src/b.ts", "src/deep/branch.ts", "src/deep/nested/leaf.ts", "src/index.ts"];
-const template = "Document this file.\n\n{{path}}:\n\n{{text}}";
+
+/** The command as README.md prints it, so that what is printed there is what is tested. */
+const command =
+  /^scripts\/promptfleet (run 'src\/\*\*\/\*\.ts' .*)$/m.exec(readFileSync("README.md", "utf8"))?.[1] ?? "";
+const recipe = command.split(" ").map((word) => word.replaceAll("'", ""));
+const templatePath = recipe.at(-1)!;
+// The line end of the file's last line is no part of the prompt.
+const template = readFileSync(templatePath, "utf8").replace(/\n$/, "");
 
 /** The README's recipe, in a folder of sources, with a config whose task `documentation` goes to the SIMULATED backend. */
 async function givenSources(): Promise<{ project: Project; prompts: Map<string, string> }> {
@@ -32,13 +39,17 @@ async function givenSources(): Promise<{ project: Project; prompts: Map<string, 
     mkdirSync(dirname(project.path(path)), { recursive: true });
     writeFileSync(project.path(path), text);
   }
-  project.write("prompt.txt", template);
+  mkdirSync(dirname(project.path(templatePath)), { recursive: true });
+  project.write(templatePath, `${template}\n`);
   return { project, prompts };
 }
 
-const recipe = ["run", "src/**/*.ts", "-o", "docs.jsonl", "--task", "documentation", "--prompt-file", "prompt.txt"];
+describe("the README's recipe that documents a folder of sources", () => {
+  it("is a command with a task and a template", () => {
+    expect(recipe.slice(0, 2)).toEqual(["run", "src/**/*.ts"]);
+    expect(recipe.join(" ")).toMatch(/ -o docs\.jsonl --task documentation --prompt-file \S+$/);
+  });
 
-describe("the recipe that documents a folder of sources", () => {
   it("gives one line a file in the order of their paths, each with its path", async () => {
     const { project, prompts } = await givenSources();
     expect(await project.start(recipe).ended).toMatchObject({ code: 0, stdout: "" });
@@ -50,9 +61,9 @@ describe("the recipe that documents a folder of sources", () => {
       ["b", "branch", "leaf", "index"].map((key) => `documentation of ${key}`),
     );
     // The whole text of each file at its place in the template, and nothing in it taken for a column.
-    expect(prompts.get("branch")).toBe(
-      `Document this file.\n\nsrc/deep/branch.ts:\n\n${sources["src/deep/branch.ts"]}`,
-    );
+    const [path, text] = ["src/deep/branch.ts", sources["src/deep/branch.ts"]!];
+    expect(prompts.get("branch")).toBe(template.replace("{{path}}", path).replace("{{text}}", text));
+    expect(prompts.get("branch")).toContain(`${path}\n\n// grüße {{path}} and #branch`);
     expect([...prompts.keys()].toSorted()).toEqual(["b", "branch", "index", "leaf"]);
   });
 
@@ -63,7 +74,7 @@ describe("the recipe that documents a folder of sources", () => {
     expect(again.code).toBe(0);
     expect(again.stderr).toContain("whole already");
     expect(project.backend.requests()).toBe(expected.length);
-    const folder = ["run", "src/deep", "-o", "deep.jsonl", "--task", "documentation", "--prompt-file", "prompt.txt"];
+    const folder = recipe.map((word) => (word === "docs.jsonl" ? "deep.jsonl" : word)).with(1, "src/deep");
     expect(await project.start(folder).ended).toMatchObject({ code: 0 });
     const results = assertEachResultOnce(project.path("deep.jsonl"), 2);
     expect(results.map(({ id }) => id)).toEqual([
@@ -87,10 +98,10 @@ describe("the recipe that documents a folder of sources", () => {
 
   it("refuses a template that names no column, before anything is asked", async () => {
     const { project } = await givenSources();
-    project.write("prompt.txt", "Document this file.");
+    project.write(templatePath, "Document this file.");
     const { code, stderr } = await project.start(recipe).ended;
     expect(code).toBe(1);
-    expect(stderr).toContain("prompt.txt");
+    expect(stderr).toContain(templatePath);
     expect(stderr).toContain("{{text}}");
     expect(project.backend.requests()).toBe(0);
   });
