@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Fleet } from "./fleet.ts";
 import { failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
 import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
 import { forgetOwnerless, livePrefix } from "./queue/forget-ownerless.ts";
+import { OwnershipLost, type RowToPlace } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
 import { createWindows } from "./queue/window.ts";
 import { createCollector } from "./results/collect.ts";
@@ -88,8 +90,20 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
         await onTier(tier);
       }
     }
-    const jobRows = await fleet.placeRows({ batchId, generation, epoch }, toPlace, windows.rowsPerJob);
+    const jobRows = await placeOnceKnown(toPlace);
     windows.noteJobs(toPlace, jobRows);
+  }
+
+  /** Nobody else owns this batch: when Redis says so, it came back and does not know the batch or its epoch yet. */
+  async function placeOnceKnown(rows: readonly RowToPlace[]): Promise<(number | undefined)[]> {
+    for (;;) {
+      try {
+        return await fleet.placeRows({ batchId, generation, epoch }, rows, windows.rowsPerJob);
+      } catch (error) {
+        if (!(error instanceof OwnershipLost) || closed) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   const trim = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
