@@ -80,6 +80,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       models: options.models,
       storedBitmap: table.storedBitmap(),
       rebuild,
+      keepAnswered: options.retryFailedBelowEpoch > 0,
     });
   }
   const claimed = await claim(false);

@@ -11,12 +11,22 @@
   ARGV[7] bitmap of the rows whose results are on disk
   ARGV[8] "1" when Redis came back as somebody else under this owner: gates wait until pools have had time to record
           the answers that they hold
+  ARGV[9] "1" when a new generation keeps the answers of the old one that are on their way to disk (--retry-failed)
   Returns {epoch, row, row, …}: the rows that have a payload, so may have been placed before.
 ]]
 local before = redis.call("HGET", KEYS[1], "generation")
 if before and before ~= ARGV[4] then
   -- A new generation asks rows again that had a result: nothing of the old one may be mistaken for it.
-  redis.call("UNLINK", KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+  redis.call("UNLINK", KEYS[4], KEYS[5], KEYS[6])
+  if ARGV[9] ~= "1" then
+    redis.call("UNLINK", KEYS[7])
+  end
+  for _, entry in ipairs(redis.call("XRANGE", KEYS[7], "-", "+")) do
+    local isJson, result = pcall(cjson.decode, entry[2][4])
+    if not isJson or result.status ~= "answered" then
+      redis.call("XDEL", KEYS[7], entry[1])
+    end
+  end
 end
 local epoch = math.max(tonumber(redis.call("HGET", KEYS[1], "epoch") or "0") + 1, tonumber(ARGV[3]))
 redis.call("HSET", KEYS[1], "state", "open", "owner", ARGV[2], "epoch", epoch, "generation", ARGV[4],

@@ -17,6 +17,8 @@ export interface ClaimRequest {
   readonly storedBitmap: Buffer;
   /** Redis came back as somebody else: gates wait a moment for answers that pools hold. Default false. */
   readonly rebuild?: boolean;
+  /** A new generation keeps answers of the old one that are not yet on disk. Default false. */
+  readonly keepAnswered?: boolean;
 }
 
 export interface BatchClaims {
@@ -47,6 +49,7 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
           JSON.stringify(request.models),
           request.storedBitmap,
           request.rebuild === true ? "1" : "0",
+          request.keepAnswered === true ? "1" : "0",
         ],
       )) as number[];
       const [epoch, ...placedBefore] = answer;

@@ -73,6 +73,16 @@ describe("claiming a batch", () => {
     expect(await redis.exists(keys.done, keys.payloads, keys.moves, keys.calls)).toBe(0);
   });
 
+  it("keeps answers on their way to disk when only failed rows are asked again", async () => {
+    const { claim, owner, results, redis, keys } = await givenBatch(server);
+    await owner.record(0, 0, '{"status":"answered","text":"a \\"status\\":\\"failed\\""}');
+    await owner.record(1, 0, '{"status":"failed"}');
+    await owner.record(2, 0, "no JSON");
+    await claim({ generation: 1, keepAnswered: true });
+    expect((await results()).map(({ row }) => row)).toEqual([0]);
+    expect(await Promise.all([0, 1, 2].map((row) => redis.getbit(keys.done, row)))).toEqual([1, 0, 0]);
+  });
+
   it("keeps what the same generation has when it is resumed", async () => {
     const { claim, feed, owner, results, redis, keys } = await givenBatch(server);
     await feed([0, 1]);
