@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // The tests mostly wait, for servers and for time: two at once on two cores halve the time of the whole.
+    maxWorkers: 2,
   },
 });

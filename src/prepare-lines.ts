@@ -99,8 +99,11 @@ function possibleTiers(config: Config, route: Router, input: Input, flags: LineF
 
 async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router): Promise<void> {
   const missing = createMissingRoutes();
+  const plain = route({ private: false });
+  const plainRowsHaveRoute = plain.ok || plain.kind !== "no-route";
   for await (const lines of input.readLines()) {
     for (const line of lines) {
+      if (plainRowsHaveRoute && !mayNameItsRoute(line.bytes)) continue;
       const parsed = parse(line.bytes, input.lineNumberOf(line.index));
       if (!parsed.ok) continue;
       const plan = route(parsed.row);
@@ -109,3 +112,10 @@ async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router
   }
   if (missing.rows() > 0) throw new UserError(missing.message());
 }
+
+/** Whether a line can be more than a plain row of the default route; a look at its bytes, as most lines are not. */
+function mayNameItsRoute(line: Buffer): boolean {
+  return routingFields.some((field) => line.includes(field)) || line.includes("\\u");
+}
+
+const routingFields = ['"task"', '"model"', '"private"'];
