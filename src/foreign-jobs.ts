@@ -9,7 +9,7 @@ import type { LiveBatch } from "./live-batch.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
 import { decideAfter } from "./pool/decide-retry.ts";
 import { answeredLine, failedLine } from "./pool/result-of-call.ts";
-import type { ForeignJob } from "./pool/run-pool.ts";
+import { type ForeignJob, stallOptions } from "./pool/run-pool.ts";
 import { foreignResultKey, inboxQueue } from "./queue/names.ts";
 
 /** Results of private foreign jobs lie under a key for this long. */
@@ -76,9 +76,7 @@ export function runInbox(
       connection: fleet.redis,
       prefix: fleet.names.queuePrefix,
       concurrency: inboxConcurrency,
-      lockDuration: 8_000,
-      stalledInterval: 2_000,
-      maxStalledCount: 1_000_000,
+      ...stallOptions,
       removeOnComplete: { count: 1_000 },
       removeOnFail: { count: 1_000 },
     },

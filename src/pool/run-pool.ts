@@ -20,14 +20,13 @@ export interface RunningPool {
 }
 
 /**
- * Killed pools are noticed within lock + stall check; a lock shorter than an outage runs jobs twice for BullMQ, which
- * the gate makes harmless. `maxStalledCount` is out of the way: its count is never reset, so two kills would fail a
- * healthy job for ever.
+ * For every worker. Killed pools are noticed within lock + stall check; a lock shorter than an outage runs jobs twice for
+ * BullMQ, which the gate makes harmless. `maxStalledCount` is out of the way: its count is never reset, so two kills
+ * would fail a healthy job for ever.
  */
-const lockDurationMs = 8_000;
-const stalledIntervalMs = 2_000;
+export const stallOptions = { lockDuration: 8_000, stalledInterval: 2_000, maxStalledCount: 1_000_000 };
 /** Finished jobs kept for Bull Board. */
-export const finishedJobsKept = 100;
+const finishedJobsKept = 100;
 
 /**
  * Rows that have passed the gate and wait for the next free slot: from an answer to the next call it would otherwise
@@ -74,9 +73,7 @@ export function runPool(
     connection,
     prefix: queue.opts.prefix!,
     concurrency: Math.max(1, share) + rowsAtTheReady(share),
-    lockDuration: lockDurationMs,
-    stalledInterval: stalledIntervalMs,
-    maxStalledCount: 1_000_000,
+    ...stallOptions,
     removeOnComplete: { count: finishedJobsKept },
     removeOnFail: { count: finishedJobsKept },
     runRetryDelay: 500,
