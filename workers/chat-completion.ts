@@ -5,20 +5,24 @@ import { errorIn, isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyError } from "./classify.ts";
 import type { Failure, HttpResponse } from "./response.ts";
 
+export type ChatRequest = Readonly<Record<string, unknown>>;
+
+type Read = { readonly kind: "answered"; readonly answer: Answer } | Failure;
+
 /**
- * The body of a request in OpenAI's chat dialect. A body that came as an OpenAI batch line is sent whole, but for its
+ * A request in OpenAI's chat dialect. A body that came as an OpenAI batch line is sent whole, but for its
  * model and for streaming.
  * @param withLimit false leaves out an output limit that is not the row's own.
  */
-export function chatRequestBody(
+export function chatRequest(
   { model, request, maxOutputTokens, defaults }: BackendCall,
   withLimit: boolean,
-): string {
+): ChatRequest {
   if (request.openaiBody !== undefined) {
     const { stream, stream_options, ...body } = request.openaiBody;
-    return JSON.stringify({ ...body, model });
+    return { ...body, model };
   }
-  return JSON.stringify({
+  return {
     model,
     messages: request.messages,
     // JSON.stringify leaves out what is undefined.
@@ -27,21 +31,27 @@ export function chatRequestBody(
     top_p: request.topP ?? defaults.topP,
     stop: request.stop ?? defaults.stop,
     seed: request.seed ?? defaults.seed,
-  });
+  };
 }
 
-/** Reads a success: its answer, or why its body is none. Checked by hand, as this is done once for every row. */
-export function readChatCompletion(
-  response: HttpResponse,
-  call: BackendCall,
-  context: ClassifyContext,
-): { readonly kind: "answered"; readonly answer: Answer } | Failure {
+/** Reads a success: its answer, or why its body is none. */
+export function readChatCompletion(response: HttpResponse, call: BackendCall, context: ClassifyContext): Read {
   let body: unknown;
   try {
     body = JSON.parse(response.text);
   } catch {
     return noAnswer(context.host, response, "is not JSON");
   }
+  return readCompletionBody(body, response, call, context);
+}
+
+/** The same for a body that was parsed already. Checked by hand, as this is done once for every row. */
+export function readCompletionBody(
+  body: unknown,
+  response: HttpResponse,
+  call: BackendCall,
+  context: ClassifyContext,
+): Read {
   if (!isObject(body)) return noAnswer(context.host, response, "is no JSON object");
   const choices = body.choices;
   if (!Array.isArray(choices)) {

@@ -10,6 +10,8 @@ export interface HttpRequest {
   readonly path: string;
   /** JSON. */
   readonly body?: string;
+  /** Beside the connection's own: names and values in turn. */
+  readonly headers?: readonly string[];
   readonly private: boolean;
   readonly signal: AbortSignal;
   /** Bound on connecting, sending, waiting and reading together. */
@@ -98,7 +100,12 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
       signal.addEventListener("abort", onAbort);
 
       pool.dispatch(
-        { method: request.method, path: request.path, headers, body: request.body ?? null },
+        {
+          method: request.method,
+          path: request.path,
+          headers: request.headers?.length ? [...headers, ...request.headers] : headers,
+          body: request.body ?? null,
+        },
         {
           onRequestStart(started) {
             controller = started;

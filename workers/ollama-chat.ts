@@ -3,6 +3,7 @@ import type { Outcome } from "../src/job/outcome.ts";
 import type { BackendCall } from "./adapter.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
 import { isObject } from "./backend-words.ts";
+import { cannotSay } from "./client-fetch.ts";
 import type { PlainRequest } from "./plain-request.ts";
 import type { Failure, HttpResponse } from "./response.ts";
 
@@ -75,9 +76,4 @@ function wasCut(inputTokens: number, { messages }: PlainRequest, contextTokens: 
   const bytes = messages.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   const estimatedTokens = bytes / 4;
   return inputTokens > 0 && estimatedTokens > contextTokens && inputTokens < estimatedTokens / 2;
-}
-
-/** The end of a call whose answer broke Ollama's client before it could be read. */
-export function cannotSay(host: string): Failure {
-  return { kind: "invalid-answer", message: `${host} gave an answer that Ollama's client cannot read` };
 }

@@ -1,11 +1,11 @@
 import type { Provider } from "../src/config/config.ts";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./adapter.ts";
-import { isObject } from "./backend-words.ts";
-import { chatRequestBody, readChatCompletion } from "./chat-completion.ts";
+import { chatRequest, readChatCompletion } from "./chat-completion.ts";
 import { classifyResponse } from "./classify.ts";
 import { type HttpConnection, openConnection } from "./http.ts";
-import type { Failure, HttpResponse } from "./response.ts";
+import { readModelList } from "./model-list.ts";
+import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
 /** In what members of this family differ. */
 export interface OpenaiDialect {
@@ -52,14 +52,14 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
     const response = await connection.send({
       method: "POST",
       path: chatPath,
-      body: chatRequestBody(call, withLimit),
+      body: JSON.stringify(chatRequest(call, withLimit)),
       private: call.private,
       signal: call.signal,
       timeoutMs: call.timeoutMs,
     });
     if (response.kind !== "response") return response;
     const context = { host, apiKey, request: call.request };
-    if (response.status >= 200 && response.status < 300) return readChatCompletion(response, call, context);
+    if (isSuccess(response.status)) return readChatCompletion(response, call, context);
     return classifyResponse(response, context);
   }
 
@@ -80,7 +80,7 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
     async probe(signal) {
       const get: Ask = async (target) => {
         const response = await send(connection, target, signal);
-        if (response.kind !== "response" || (response.status >= 200 && response.status < 300)) return response;
+        if (response.kind !== "response" || isSuccess(response.status)) return response;
         return classifyResponse(response, { host, apiKey });
       };
       const notReady = await dialect.checkReady?.(get, path.replace(/\/v1$/, ""));
@@ -104,15 +104,7 @@ function readModels({ text }: HttpResponse, host: string, contextTokens: Map<str
   } catch {
     body = undefined;
   }
-  if (!isObject(body) || !Array.isArray(body.data)) {
-    const message = `${host} answers, but its list of models is none; is the path of its baseUrl right?`;
-    return { usable: false, outcome: { kind: "invalid-answer", message } };
-  }
-  const models: string[] = [];
-  for (const entry of body.data) {
-    if (!isObject(entry) || typeof entry.id !== "string") continue;
-    models.push(entry.id);
-    if (typeof entry.max_model_len === "number") contextTokens.set(entry.id, entry.max_model_len);
-  }
-  return { usable: true, models };
+  return readModelList(body, host, ({ id, max_model_len: length }) => {
+    if (typeof length === "number") contextTokens.set(id, length);
+  });
 }

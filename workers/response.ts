@@ -13,3 +13,7 @@ export interface HttpResponse {
   readonly headers: Headers;
   readonly text: string;
 }
+
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
