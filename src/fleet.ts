@@ -124,7 +124,7 @@ export async function joinFleet(options: JoinOptions) {
     async isUsable(batchId, alias) {
       const model = await modelOf(batchId, alias);
       const pool = pools.get(model.tier)?.pool;
-      return pool !== undefined && pool.blockedFor(model.model) === undefined;
+      return pool !== undefined && (await pool.canTake(model.model));
     },
   };
 
@@ -171,6 +171,7 @@ export async function joinFleet(options: JoinOptions) {
         tier,
         adapter,
         apiKey: config.keyOf(tierName),
+        rereadKey: () => config.rereadKeyOf(tierName),
         trustedHosts: config.policy.trustedHosts,
         onChange: () => pools.get(tierName)?.applyCapacity(),
       });

@@ -71,7 +71,13 @@ function freezeDeep<Value>(value: Value): Value {
 /** The frozen Config of a merged and checked file. */
 export function buildConfig(
   file: ConfigFile,
-  given: { fleet: string; source: string; keys: ReadonlyMap<string, string> },
+  given: {
+    readonly fleet: string;
+    readonly source: string;
+    readonly keys: ReadonlyMap<string, string>;
+    /** Looks a variable up again. Default: as in `keys`. */
+    readonly rereadKey?: (name: string) => Promise<string | undefined>;
+  },
 ): Config {
   const trustedHosts = trustedHostsOf(file);
   const tiers = named(file.tiers, (name, tier) => buildTier(name, tier, trustedHosts));
@@ -84,5 +90,9 @@ export function buildConfig(
     policy: { trustedHosts, detect: file.policy?.detect ?? [] },
     source: given.source,
     keyOf: (tierName: string) => given.keys.get(tiers[tierName]?.apiKeyEnv ?? ""),
+    rereadKeyOf: async (tierName: string) => {
+      const name = tiers[tierName]?.apiKeyEnv ?? "";
+      return name === "" || given.rereadKey === undefined ? given.keys.get(name) : given.rereadKey(name);
+    },
   });
 }

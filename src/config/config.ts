@@ -84,4 +84,6 @@ export interface Config {
   readonly source: string;
   /** The API key of a tier, or undefined; a function, so that no key is ever printed with the config. */
   readonly keyOf: (tierName: string) => string | undefined;
+  /** The same as its place has it now. Rejects with a UserError when the key file may not be read. */
+  readonly rereadKeyOf: (tierName: string) => Promise<string | undefined>;
 }

@@ -9,30 +9,49 @@ export const keyFiles = [".config/promptfleet/env", ".config/claude-code/env"] a
 /** The places of a key, for messages. */
 export const keyPlaces = `environment, ${keyFiles.map((file) => `~/${file}`).join(", ")}`;
 
+export interface FoundKey {
+  readonly value: string;
+  /** `environment`, or the path of the file. */
+  readonly place: string;
+}
+
 /**
  * The given variables as found in the environment, else in the first key file that has them; an empty value counts as
  * none. The files are read only when the environment leaves something open.
  * @throws UserError when such a file can be read by others than its owner, or not by us.
  */
-export async function loadKeys(names: Iterable<string>, environment: Environment): Promise<Map<string, string>> {
-  const keys = new Map<string, string>();
+export async function findKeys(names: Iterable<string>, environment: Environment): Promise<Map<string, FoundKey>> {
+  const keys = new Map<string, FoundKey>();
   const missing = new Set<string>();
   for (const name of names) {
     const value = readVariable(name, environment)?.trim();
-    if (value) keys.set(name, value);
+    if (value) keys.set(name, { value, place: "environment" });
     else missing.add(name);
   }
   for (const file of keyFiles) {
     if (missing.size === 0) break;
-    const found = parseKeyFile(await readPrivateFile(join(homeFolder(environment), file)));
+    const path = join(homeFolder(environment), file);
+    const found = parseKeyFile(await readPrivateFile(path));
     for (const name of [...missing]) {
       const value = found.get(name);
       if (value === undefined) continue;
-      keys.set(name, value);
+      keys.set(name, { value, place: path });
       missing.delete(name);
     }
   }
   return keys;
+}
+
+/** The values alone. */
+export async function loadKeys(names: Iterable<string>, environment: Environment): Promise<Map<string, string>> {
+  const found = await findKeys(names, environment);
+  return new Map([...found].map(([name, { value }]) => [name, value]));
+}
+
+/** How a key is shown, and no other way: its usual prefix and its last four characters, or less of a short one. */
+export function shownKey(key: string): string {
+  const prefix = /^sk-/.test(key) ? "sk-" : "";
+  return key.length >= 16 ? `${prefix}…${key.slice(-4)}` : `${prefix}…`;
 }
 
 /** The text of a file that only its owner can read; "" when there is none. */

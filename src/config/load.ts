@@ -65,6 +65,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
     fleet: checkFleet(options.fleet ?? fleetVariable(environment) ?? file.fleet ?? "promptfleet"),
     source: source.path === packagedConfigPath() ? packaged : source.path,
     keys: await loadKeys(new Set(keyNames), environment),
+    rereadKey: async (name) => (await loadKeys([name], environment)).get(name),
   });
 }
 

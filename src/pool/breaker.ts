@@ -15,6 +15,8 @@ export type Breaker =
       readonly probeAtMs: number;
       readonly tries: number;
       readonly reason: string;
+      /** Waiting alone does not mend it: a key is bad, the credit is used up. */
+      readonly needsAction: boolean;
     }
   /** One call at a time, until one is answered. */
   | { readonly kind: "trial"; readonly sinceMs: number; readonly tries: number; readonly reason: string };
@@ -49,24 +51,23 @@ export function afterOutcome(breaker: Breaker, outcome: Outcome, nowMs: number, 
   if (speaksForBackend(outcome)) return closedBreaker;
   const outage = outageOf(outcome);
   if (outage === "none") return breaker;
-  const reason = "message" in outcome ? outcome.message : outcome.kind;
   switch (breaker.kind) {
     case "closed": {
       const outages = breaker.outages + 1;
       if (outage === "likely" && outages < outagesToOpen) return { kind: "closed", outages };
-      return open(nowMs, 0, reason, nowMs, random);
+      return open(nowMs, 0, outcome, nowMs, random);
     }
     case "trial":
-      return open(nowMs, breaker.tries + 1, reason, breaker.sinceMs, random);
+      return open(nowMs, breaker.tries + 1, outcome, breaker.sinceMs, random);
     case "open":
       return breaker;
   }
 }
 
-/** @param failure why the probe found it unusable; undefined when it is there. */
+/** @param failure as what the probe found it unusable; undefined when it is there. */
 export function afterProbe(
   breaker: Breaker,
-  failure: string | undefined,
+  failure: Outcome | undefined,
   nowMs: number,
   random: () => number,
 ): Breaker {
@@ -77,8 +78,21 @@ export function afterProbe(
   return open(nowMs, breaker.tries + 1, failure, breaker.sinceMs, random);
 }
 
+/** What stood in its way may have been mended, such as a key: it is probed at once. */
+export function probeNow(breaker: Breaker, nowMs: number): Breaker {
+  return breaker.kind === "open" ? { ...breaker, probeAtMs: nowMs } : breaker;
+}
+
 /** Probes come after 0.5 s, 1 s, 2 s … 15 s, give or take a quarter. */
-function open(nowMs: number, tries: number, reason: string, sinceMs: number, random: () => number): Breaker {
+function open(nowMs: number, tries: number, outcome: Outcome, sinceMs: number, random: () => number): Breaker {
+  const reason = "message" in outcome ? outcome.message : outcome.kind;
   const delayMs = Math.min(500 * 2 ** Math.min(tries, 5), 15_000) * (0.75 + random() / 2);
-  return { kind: "open", sinceMs, probeAtMs: nowMs + delayMs, tries, reason };
+  return {
+    kind: "open",
+    sinceMs,
+    probeAtMs: nowMs + delayMs,
+    tries,
+    reason,
+    needsAction: outcome.kind === "unavailable",
+  };
 }

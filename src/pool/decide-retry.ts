@@ -34,6 +34,17 @@ export function backoffMs(errorCount: number, random: () => number): number {
   return Math.round(full * (1 - random() / 4));
 }
 
+/** Long enough for a look at the key file and a probe with what it says now. */
+const actionPatienceMs = 2_000;
+
+/**
+ * How long rows with another model wait for one that is down before they move on: an outage ends by itself, a bad key,
+ * missing credit or a missing model does not. Rows without another one wait for as long as it takes.
+ */
+export function patienceMs(needsAction: boolean, fallbackAfterMs: number): number {
+  return needsAction ? Math.min(actionPatienceMs, fallbackAfterMs) : fallbackAfterMs;
+}
+
 /**
  * A row fails only for its own reasons; everything else is waited for. A pure function.
  * @param random a number in [0, 1), for the jitter.
@@ -45,6 +56,8 @@ export function decideAfter(outcome: Outcome, history: RowHistory, random: () =>
     case "rejected":
       return { kind: "record-failure", code: "rejected", message: outcome.message };
     case "content-filtered":
+      // Another provider filters other things.
+      if (history.hasNextModel) return { kind: "next-model" };
       return { kind: "record-failure", code: "content_filtered", message: outcome.message };
     case "context-overflow":
       if (history.hasNextModel) return { kind: "next-model" };

@@ -1,7 +1,10 @@
 import type { Adapter, Endpoint } from "../../workers/adapter.ts";
 import type { ModelConfig, TierConfig } from "../config/config.ts";
+import { withMend } from "../config/mend.ts";
 import type { Outcome } from "../job/outcome.ts";
-import { afterOutcome, afterProbe, type Breaker, closedBreaker } from "./breaker.ts";
+import { afterOutcome, afterProbe, type Breaker, closedBreaker, probeNow } from "./breaker.ts";
+import { connectEndpoints } from "./connect-endpoints.ts";
+import { patienceMs } from "./decide-retry.ts";
 
 /** One endpoint of a tier as this process sees it. */
 export interface EndpointState {
@@ -34,17 +37,29 @@ export interface Endpoints {
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
   modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome>;
   noteOutcome(state: EndpointState, outcome: Outcome): void;
+  /** Whether one of them can be asked: what no call has told yet is found out by a probe. */
+  isThere(): Promise<boolean>;
   /** Calls that the usable endpoints take now: 0 when all are down. */
   allowance(): number;
-  /** When none takes calls: why, since when, and when the next probe comes. */
-  downSince(): { readonly reason: string; readonly sinceMs: number; readonly probeAtMs: number } | undefined;
+  /** When none takes calls. */
+  downSince(): Down | undefined;
   close(): Promise<void>;
+}
+
+export interface Down {
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly probeAtMs: number;
+  /** Rows that have another model wait this long for this one. */
+  readonly patienceMs: number;
 }
 
 export interface EndpointsOptions {
   readonly tier: TierConfig;
   readonly adapter: Adapter;
   readonly apiKey: string | undefined;
+  /** The key as its place has it now, asked when the one in use is refused. */
+  readonly rereadKey: () => Promise<string | undefined>;
   readonly trustedHosts: readonly string[];
   /** Told when an endpoint's breaker has moved. */
   readonly onChange: () => void;
@@ -52,21 +67,18 @@ export interface EndpointsOptions {
 
 const probeTimeoutMs = 15_000;
 
-export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }: EndpointsOptions): Endpoints {
-  const urls = tier.baseUrls.length > 0 ? tier.baseUrls : [""];
+export function openEndpoints(options: EndpointsOptions): Endpoints {
+  const { tier, adapter, onChange } = options;
   const perEndpoint =
     tier.concurrency === "auto"
       ? Math.min(adapter.defaultConcurrency, tier.maxConcurrency ?? Infinity)
       : tier.concurrency;
-  const endpoints: EndpointState[] = urls.map((baseUrl) => ({
-    endpoint: adapter.connect({
-      tier: tier.name,
-      baseUrl,
-      ...(apiKey === undefined ? {} : { apiKey }),
-      location: tier.location,
-      trustedHosts,
-      concurrency: perEndpoint,
-    }),
+  const connected = connectEndpoints(options, perEndpoint, () => {
+    if (closing.signal.aborted) return;
+    for (const state of endpoints) setBreaker(state, probeNow(state.breaker, Date.now()));
+  });
+  const endpoints: EndpointState[] = connected.urls.map((baseUrl, at) => ({
+    endpoint: connected.endpoints[at]!,
     baseUrl,
     breaker: closedBreaker,
     inFlight: 0,
@@ -74,6 +86,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
     models: undefined,
   }));
   const probeTimers = new Set<NodeJS.Timeout>();
+  let checking: Promise<boolean> | undefined;
   const closing = new AbortController();
 
   function setBreaker(state: EndpointState, breaker: Breaker): void {
@@ -85,17 +98,18 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
     onChange();
   }
 
+  const probeSignal = () => AbortSignal.any([closing.signal, AbortSignal.timeout(probeTimeoutMs)]);
+
   function scheduleProbe(state: EndpointState, atMs: number): void {
     const timer = setTimeout(
       async () => {
         probeTimers.delete(timer);
-        const probe = await state.endpoint.probe(
-          AbortSignal.any([closing.signal, AbortSignal.timeout(probeTimeoutMs)]),
-        );
+        const probe = await state.endpoint.probe(probeSignal());
         if (closing.signal.aborted) return;
         if (probe.usable) state.models = probe.models;
-        const failure = probe.usable ? undefined : probe.outcome.message;
+        const failure = probe.usable ? undefined : withMend(probe.outcome, tier, "auto");
         setBreaker(state, afterProbe(state.breaker, failure, Date.now(), Math.random));
+        if (failure !== undefined) connected.noteOutcome(failure);
       },
       Math.max(0, atMs - Date.now()),
     );
@@ -140,7 +154,7 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
   async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
     if (model.model !== "auto") return model.model;
     if (state.models === undefined) {
-      const probe = await state.endpoint.probe(AbortSignal.any([closing.signal, AbortSignal.timeout(probeTimeoutMs)]));
+      const probe = await state.endpoint.probe(probeSignal());
       if (!probe.usable) return probe.outcome;
       state.models = probe.models;
     }
@@ -155,11 +169,37 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
     };
   }
 
-  function downSince(): { reason: string; sinceMs: number; probeAtMs: number } | undefined {
+  function noteOutcome(state: EndpointState, outcome: Outcome): void {
+    if (outcome.kind === "answered") state.answered++;
+    if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
+    setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
+    connected.noteOutcome(outcome);
+  }
+
+  async function findOneThere(): Promise<boolean> {
+    for (const state of endpoints.filter(({ breaker }) => breaker.kind !== "open")) {
+      if (state.answered > 0 || state.models !== undefined) return true;
+      const probe = await state.endpoint.probe(probeSignal());
+      if (probe.usable) state.models = probe.models;
+      else noteOutcome(state, withMend(probe.outcome, tier, "auto"));
+      if (probe.usable) return true;
+    }
+    return false;
+  }
+
+  function downSince(): Down | undefined {
     const open = endpoints.map((state) => state.breaker).filter((breaker) => breaker.kind === "open");
     if (open.length < endpoints.length) return undefined;
     const next = open.reduce((soonest, one) => (one.probeAtMs < soonest.probeAtMs ? one : soonest));
-    return { reason: next.reason, sinceMs: Math.min(...open.map((one) => one.sinceMs)), probeAtMs: next.probeAtMs };
+    return {
+      reason: next.reason,
+      sinceMs: Math.min(...open.map((one) => one.sinceMs)),
+      probeAtMs: next.probeAtMs,
+      patienceMs: patienceMs(
+        open.every((one) => one.needsAction),
+        tier.fallbackAfterMs,
+      ),
+    };
   }
 
   return {
@@ -185,10 +225,12 @@ export function openEndpoints({ tier, adapter, apiKey, trustedHosts, onChange }:
       for (const resolve of waiting.splice(0)) resolve(undefined);
     },
     modelIdAt,
-    noteOutcome(state, outcome) {
-      if (outcome.kind === "answered") state.answered++;
-      if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
-      setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
+    noteOutcome,
+    isThere() {
+      checking ??= findOneThere().finally(() => {
+        checking = undefined;
+      });
+      return checking;
     },
     allowance,
     downSince,

@@ -54,7 +54,9 @@ export async function executeJob(job: JobLabels, pool: TierPool, context: Execut
 async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
   const model = await context.modelOf(job.batch, job.model);
   const blocked = pool.blockedFor(model.model);
-  if (blocked !== undefined && blocked.sinceMs + pool.tier.fallbackAfterMs > Date.now()) return later(blocked.delayMs);
+  if (blocked !== undefined && blocked.fallbackAtMs > Date.now()) {
+    return later(Math.min(blocked.delayMs, blocked.fallbackAtMs - Date.now() + 1));
+  }
 
   const callNumber = context.nextCallNumber();
   const call = `${context.processId} ${callNumber}`;

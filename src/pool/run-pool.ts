@@ -86,8 +86,7 @@ export function runPool(
     clearTimeout(fallbackTimer);
     if (stopping) return;
     const slots = Math.min(share, pool.allowance());
-    const downForMs = Date.now() - (pool.downSinceMs() ?? Date.now());
-    const waitsBeforeFallbackMs = pool.tier.fallbackAfterMs - downForMs;
+    const waitsBeforeFallbackMs = (pool.fallbackAtMs() ?? Date.now() + pool.tier.fallbackAfterMs) - Date.now();
     if (share === 0 || (slots === 0 && waitsBeforeFallbackMs > 0)) {
       void worker.pause(true);
       if (share > 0) fallbackTimer = setTimeout(applyCapacity, waitsBeforeFallbackMs + 1);

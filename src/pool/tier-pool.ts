@@ -1,9 +1,10 @@
 import { performance } from "node:perf_hooks";
 import type { BackendCall } from "../../workers/adapter.ts";
 import type { ModelConfig, TierConfig } from "../config/config.ts";
+import { withMend } from "../config/mend.ts";
 import type { RowPayload } from "../job/batch.ts";
 import type { Outcome } from "../job/outcome.ts";
-import type { RowHistory } from "./decide-retry.ts";
+import { patienceMs, type RowHistory } from "./decide-retry.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
 
 /** The endpoints of one tier as this process sees them. */
@@ -19,11 +20,11 @@ export interface TierPool {
   /** Sends rows back that wait in `call` for their place. */
   turnAway(): void;
   /** Why a row for this model must wait, and for how long at least; undefined when it can be asked. */
-  blockedFor(
-    modelId: string,
-  ): { readonly reason: string; readonly delayMs: number; readonly sinceMs: number } | undefined;
-  /** Since when none of its endpoints takes calls; undefined while one does. */
-  downSinceMs(): number | undefined;
+  blockedFor(modelId: string): Blocked | undefined;
+  /** Whether it is worth moving a row for this model here. */
+  canTake(modelId: string): Promise<boolean>;
+  /** When rows of a tier that is down may move to their next model, by `Date.now`; undefined while it takes calls. */
+  fallbackAtMs(): number | undefined;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
   call(batchId: string, payload: RowPayload, model: ModelConfig): Promise<CallEnd>;
@@ -33,6 +34,13 @@ export interface TierPool {
   /** Aborts calls in flight: those of one batch, or all. */
   abort(batchId?: string): void;
   close(): Promise<void>;
+}
+
+export interface Blocked {
+  readonly reason: string;
+  readonly delayMs: number;
+  /** From when on a row may move to its next model instead, by `Date.now`. */
+  readonly fallbackAtMs: number;
 }
 
 export interface CallEnd {
@@ -47,6 +55,7 @@ interface Pause {
   readonly reason: string;
   readonly sinceMs: number;
   readonly untilMs: number;
+  readonly patienceMs: number;
 }
 
 const mayBeTheRowsFault = ({ kind }: Outcome): boolean =>
@@ -77,17 +86,22 @@ export function openTierPool(options: EndpointsOptions): TierPool {
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
     if (outcome.kind === "throttled") {
-      pause(modelId, outcome.message, outcome.retryAfterMs ?? throttlePauseMs);
+      pause(modelId, outcome.message, outcome.retryAfterMs ?? throttlePauseMs, false);
     } else if (outcome.kind === "unavailable" && outcome.scope === "model") {
-      pause(modelId, outcome.message, unavailableModelPauseMs);
+      pause(modelId, outcome.message, unavailableModelPauseMs, true);
     }
   }
 
-  function pause(modelId: string, reason: string, forMs: number): void {
+  function pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void {
     const before = pauses.get(modelId);
     const nowMs = Date.now();
     const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
-    pauses.set(modelId, { reason, sinceMs, untilMs: nowMs + forMs });
+    pauses.set(modelId, {
+      reason,
+      sinceMs,
+      untilMs: nowMs + forMs,
+      patienceMs: patienceMs(needsAction, tier.fallbackAfterMs),
+    });
     onChange();
   }
 
@@ -116,6 +130,7 @@ export function openTierPool(options: EndpointsOptions): TierPool {
       endpoints.release(state);
       aborts.delete(abort);
     }
+    outcome = withMend(outcome, tier, model.model);
     if (!abort.signal.aborted) {
       endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
@@ -138,6 +153,25 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     };
   }
 
+  function blockedFor(modelId: string): Blocked | undefined {
+    const nowMs = Date.now();
+    const down = endpoints.downSince();
+    if (down !== undefined) {
+      return {
+        reason: down.reason,
+        fallbackAtMs: down.sinceMs + down.patienceMs,
+        delayMs: Math.max(100, down.probeAtMs - nowMs) + Math.random() * 500,
+      };
+    }
+    const pauseOfModel = pauses.get(modelId);
+    if (pauseOfModel === undefined || pauseOfModel.untilMs <= nowMs) return undefined;
+    return {
+      reason: pauseOfModel.reason,
+      fallbackAtMs: pauseOfModel.sinceMs + pauseOfModel.patienceMs,
+      delayMs: pauseOfModel.untilMs - nowMs + Math.random() * 250,
+    };
+  }
+
   return {
     tier,
     fullConcurrency,
@@ -145,25 +179,12 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     inFlight: endpoints.inFlight,
     setLimit: endpoints.setLimit,
     turnAway: endpoints.turnAway,
-    blockedFor(modelId) {
-      const nowMs = Date.now();
+    blockedFor,
+    canTake: async (modelId) => (await endpoints.isThere()) && blockedFor(modelId) === undefined,
+    fallbackAtMs() {
       const down = endpoints.downSince();
-      if (down !== undefined) {
-        return {
-          reason: down.reason,
-          sinceMs: down.sinceMs,
-          delayMs: Math.max(100, down.probeAtMs - nowMs) + Math.random() * 500,
-        };
-      }
-      const pauseOfModel = pauses.get(modelId);
-      if (pauseOfModel === undefined || pauseOfModel.untilMs <= nowMs) return undefined;
-      return {
-        reason: pauseOfModel.reason,
-        sinceMs: pauseOfModel.sinceMs,
-        delayMs: pauseOfModel.untilMs - nowMs + Math.random() * 250,
-      };
+      return down && down.sinceMs + down.patienceMs;
     },
-    downSinceMs: () => endpoints.downSince()?.sinceMs,
     waitReason() {
       const down = endpoints.downSince();
       if (down !== undefined) return down.reason;

@@ -47,7 +47,8 @@ describe.concurrent("a row's next model", () => {
       folder: temporaryFolder(),
       rows: givenRows(50),
     });
-    await until("several probes", () => (run.fleet.pools()[0]?.pool.downSinceMs() ?? Date.now()) < Date.now() - 2_000);
+    const fallbackAtMs = () => run.fleet.pools()[0]?.pool.fallbackAtMs() ?? Number.POSITIVE_INFINITY;
+    await until("several probes", () => fallbackAtMs() < Date.now() + 300_000 - 2_000);
     expect(second.requests()).toBe(0);
     await dead.start();
     const results = await run.finish();
@@ -78,6 +79,49 @@ describe.concurrent("a row's next model", () => {
     });
     const results = await run.finish();
     expect(results[3]?.error?.code).toBe("context_overflow");
+  });
+});
+
+describe.concurrent("what waiting does not mend", () => {
+  it.each([
+    ["a bad key", 401, "no such key"],
+    ["missing credit", 402, "no credit"],
+    ["a missing model", 404, "the model 'simulated-model' does not exist"],
+  ])("moves rows to their next model within seconds: %s", async (_title, status, message) => {
+    const fault = { kind: "status", status, body: JSON.stringify({ error: { message } }) } as const;
+    const first = await givenBackend({ fault });
+    const second = await givenBackend();
+    const run = await startRun({
+      server,
+      config: givenFleetConfig(server.newFleetName(), { first, second }, { tasks }),
+      folder: temporaryFolder(),
+      rows: givenRows(50),
+    });
+    const results = await run.finish();
+    expect(new Set(results.map(({ model, status, attempts }) => `${model} ${status} ${attempts}`))).toEqual(
+      new Set(["on-second answered 1"]),
+    );
+  });
+
+  it("is waited for where the next model cannot be used either, and mended by a key from outside", async () => {
+    const key = { now: "old" };
+    const wantsNew = await givenBackend({
+      fault: ({ headers }) => (headers.authorization === "Bearer new" ? undefined : { kind: "status", status: 401 }),
+    });
+    const dead = await givenDeadBackend();
+    const fleetName = server.newFleetName();
+    const config = givenFleetConfig(fleetName, { first: wantsNew, second: dead }, { tasks });
+    const run = await startRun({
+      server,
+      config: { ...config, keyOf: () => "old", rereadKeyOf: async () => key.now },
+      folder: temporaryFolder(),
+      rows: givenRows(50),
+    });
+    expect(await until("the reason", () => run.fleet.pools()[0]?.pool.waitReason())).toMatch(/401.*apiKeyEnv/);
+    expect(wantsNew.stats().answered).toBe(0);
+    key.now = "new";
+    const results = await run.finish();
+    expect(results.filter(({ model, attempts }) => model !== "on-first" || attempts !== 1)).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseKeyFile } from "../../src/config/keys.ts";
+import { parseKeyFile, shownKey } from "../../src/config/keys.ts";
 import { givenFiles, loadIn, refusalOf } from "./given-files.ts";
 
 const ownFile = ".config/promptfleet/env";
@@ -49,6 +49,30 @@ describe("the key of a tier", () => {
     });
     const { inspect } = await import("node:util");
     expect(JSON.stringify(config) + inspect(config, { depth: 10 })).not.toContain("SECRET");
+  });
+});
+
+describe("a key that is shown", () => {
+  it.each([
+    ["sk-ant-0123456789abcdef", "sk-…cdef"],
+    ["0123456789abcdefgh", "…efgh"],
+    ["sk-short", "sk-…"],
+    ["short", "…"],
+  ])("shows its last four characters at most, and none of a short one: %s", (key, shown) => {
+    expect(shownKey(key)).toBe(shown);
+  });
+});
+
+describe("a key that is looked up again", () => {
+  it("is what its file says now, and stays what the environment says", async () => {
+    const home = givenFiles({ [ownFile]: "OPENAI_API_KEY=old\nANTHROPIC_API_KEY=old\n" });
+    const config = await loadIn(home, { environment: { ANTHROPIC_API_KEY: "environment" } });
+    writeFileSync(join(home, ownFile), "OPENAI_API_KEY=new\nANTHROPIC_API_KEY=new\n");
+    const again = await Promise.all(["openai", "claude", "ollama"].map((tier) => config.rereadKeyOf(tier)));
+    expect(again).toEqual(["new", "environment", undefined]);
+    expect(config.keyOf("openai")).toBe("old");
+    chmodSync(join(home, ownFile), 0o644);
+    await expect(config.rereadKeyOf("openai")).rejects.toThrow(/chmod 600/);
   });
 });
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/job/outcome.ts";
-import { afterOutcome, afterProbe, type Breaker, closedBreaker } from "../../src/pool/breaker.ts";
+import { afterOutcome, afterProbe, type Breaker, closedBreaker, probeNow } from "../../src/pool/breaker.ts";
 
 const nowMs = 1_000_000;
 /** In the middle: no jitter. */
 const middle = () => 0.5;
 const next = (breaker: Breaker, outcome: Outcome) => afterOutcome(breaker, outcome, nowMs, middle);
-const probed = (breaker: Breaker, failure?: string) => afterProbe(breaker, failure, nowMs, middle);
+const probed = (breaker: Breaker, failure?: Outcome) => afterProbe(breaker, failure, nowMs, middle);
 
 const answered: Outcome = {
   kind: "answered",
@@ -31,7 +31,7 @@ const saysNothing: Outcome[] = [
   { kind: "cancelled", message: "stopped" },
 ];
 
-const open: Breaker = { kind: "open", sinceMs: 500, probeAtMs: 900, tries: 2, reason: "down" };
+const open: Breaker = { kind: "open", sinceMs: 500, probeAtMs: 900, tries: 2, reason: "down", needsAction: false };
 const trial: Breaker = { kind: "trial", sinceMs: 500, tries: 2, reason: "down" };
 const nearlyOpen: Breaker = { kind: "closed", outages: 4 };
 
@@ -62,6 +62,7 @@ describe("the breaker of an endpoint", () => {
         probeAtMs: nowMs + 500,
         tries: 0,
         reason: (outcome as { message: string }).message,
+        needsAction: outcome === badKey,
       });
     },
   );
@@ -91,12 +92,13 @@ describe("the breaker of an endpoint", () => {
   });
 
   it("waits longer after a probe that fails, and shows the newest reason", () => {
-    expect(probed(open, "still down")).toEqual({
+    expect(probed(open, badKey)).toEqual({
       kind: "open",
       sinceMs: 500,
       probeAtMs: nowMs + 4_000,
       tries: 3,
-      reason: "still down",
+      reason: "bad key",
+      needsAction: true,
     });
   });
 
@@ -106,7 +108,12 @@ describe("the breaker of an endpoint", () => {
 
   it.each([closedBreaker, nearlyOpen, trial])("takes no notice of a late probe when $kind", (breaker) => {
     expect(probed(breaker)).toBe(breaker);
-    expect(probed(breaker, "late")).toBe(breaker);
+    expect(probed(breaker, unreachable)).toBe(breaker);
+  });
+
+  it("is probed at once when what stood in its way may have been mended, and only while it is open", () => {
+    expect(probeNow(open, nowMs)).toEqual({ ...open, probeAtMs: nowMs });
+    for (const breaker of [closedBreaker, trial]) expect(probeNow(breaker, nowMs)).toBe(breaker);
   });
 
   it("probes at 0.5, 1, 2, 4, 8 and then every 15 s", () => {
@@ -114,7 +121,7 @@ describe("the breaker of an endpoint", () => {
     let breaker = next(closedBreaker, unreachable);
     for (let probe = 0; probe < 8; probe++) {
       delaysMs.push((breaker as { probeAtMs: number }).probeAtMs - nowMs);
-      breaker = probed(breaker, "down");
+      breaker = probed(breaker, unreachable);
     }
     expect(delaysMs).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
   });

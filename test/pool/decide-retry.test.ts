@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/job/outcome.ts";
-import { backoffMs, decideAfter, mostOwnErrors, type RowHistory } from "../../src/pool/decide-retry.ts";
+import { backoffMs, decideAfter, mostOwnErrors, patienceMs, type RowHistory } from "../../src/pool/decide-retry.ts";
 
 const fresh: RowHistory = {
   ownErrors: 0,
@@ -28,7 +28,6 @@ describe("what becomes of a row after a call", () => {
 
   it.each([
     ["rejected", "rejected"],
-    ["content-filtered", "content_filtered"],
     ["refused-by-policy", "policy_refused"],
   ] as const)("fails a row that is %s at once, whatever models are left", (kind, code) => {
     expect(decide({ kind, message: "no" }, { hasNextModel: true })).toEqual({
@@ -38,14 +37,13 @@ describe("what becomes of a row after a call", () => {
     });
   });
 
-  it("moves a prompt that is too long to the next model, and fails it when there is none", () => {
-    const outcome: Outcome = { kind: "context-overflow", message: "9000 tokens of 8192" };
+  it.each([
+    ["context-overflow", "context_overflow"],
+    ["content-filtered", "content_filtered"],
+  ] as const)("moves a row that ends in %s to the next model, and fails it when there is none", (kind, code) => {
+    const outcome: Outcome = { kind, message: "9000 tokens of 8192" };
     expect(decide(outcome, { hasNextModel: true })).toEqual({ kind: "next-model" });
-    expect(decide(outcome)).toEqual({
-      kind: "record-failure",
-      code: "context_overflow",
-      message: "9000 tokens of 8192",
-    });
+    expect(decide(outcome)).toEqual({ kind: "record-failure", code, message: "9000 tokens of 8192" });
   });
 
   it("waits as long as a throttling backend asks, without counting an attempt, however often", () => {
@@ -110,6 +108,14 @@ describe("what becomes of a row after a call", () => {
       kind: "record-failure",
       code: "invalid_answer",
     });
+  });
+});
+
+describe("how long a row waits for a model that is down before it moves to its next one", () => {
+  it("is the tier's fallbackAfterMs for what ends by itself, and two seconds for what somebody has to mend", () => {
+    expect(patienceMs(false, 300_000)).toBe(300_000);
+    expect(patienceMs(true, 300_000)).toBe(2_000);
+    expect(patienceMs(true, 500)).toBe(500);
   });
 });
 

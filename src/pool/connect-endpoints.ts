@@ -1,0 +1,39 @@
+import type { Endpoint } from "../../workers/adapter.ts";
+import type { Outcome } from "../job/outcome.ts";
+import type { EndpointsOptions } from "./endpoints.ts";
+import { createKeyRotation } from "./key-rotation.ts";
+import { replaceableEndpoint } from "./replaceable-endpoint.ts";
+
+export interface ConnectedEndpoints {
+  readonly urls: readonly string[];
+  /** In the order of the URLs. */
+  readonly endpoints: readonly Endpoint[];
+  /** To be told of every outcome: a refused key is looked up again, and all connect with the new one if there is one. */
+  readonly noteOutcome: (outcome: Outcome) => void;
+}
+
+/** @param onNewKey told after all have connected with another key. */
+export function connectEndpoints(
+  { tier, adapter, apiKey, rereadKey, trustedHosts }: EndpointsOptions,
+  concurrency: number,
+  onNewKey: () => void,
+): ConnectedEndpoints {
+  const urls = tier.baseUrls.length > 0 ? tier.baseUrls : [""];
+  const connect = (baseUrl: string, key: string | undefined): Endpoint =>
+    adapter.connect({
+      tier: tier.name,
+      baseUrl,
+      ...(key === undefined ? {} : { apiKey: key }),
+      location: tier.location,
+      trustedHosts,
+      concurrency,
+    });
+  const endpoints = urls.map((baseUrl) => replaceableEndpoint(connect(baseUrl, apiKey)));
+  const rotation = createKeyRotation(apiKey, rereadKey, (newKey) => {
+    urls.forEach((baseUrl, at) => {
+      endpoints[at]!.replace(connect(baseUrl, newKey));
+    });
+    onNewKey();
+  });
+  return { urls, endpoints, noteOutcome: rotation.note };
+}
