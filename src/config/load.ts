@@ -10,6 +10,7 @@ import { loadKeys } from "./keys.ts";
 import { extendConfig } from "./merge.ts";
 import { suggestName } from "./nearest.ts";
 import { packageRoot } from "./package-root.ts";
+import { withKnownPrices } from "./price.ts";
 import { type ConfigPath, type Problem, problemError, problemsOf } from "./problems.ts";
 import { providerFacts } from "./providers.ts";
 import { assertParsed, type ParsedFile, parseConfigText, readConfigFile } from "./read-file.ts";
@@ -61,12 +62,13 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
   const keyNames = Object.values(file.tiers ?? {}).flatMap(
     (tier) => tier.apiKeyEnv ?? providerFacts[tier.provider ?? "ollama"].defaultApiKeyEnv ?? [],
   );
-  return buildConfig(file, {
+  const config = buildConfig(file, {
     fleet: checkFleet(options.fleet ?? fleetVariable(environment) ?? file.fleet ?? "promptfleet"),
     source: source.path === packagedConfigPath() ? packaged : source.path,
     keys: await loadKeys(new Set(keyNames), environment),
     rereadKey: async (name) => (await loadKeys([name], environment)).get(name),
   });
+  return withKnownPrices(config);
 }
 
 async function chooseSource(options: LoadOptions, environment: Environment): Promise<ParsedFile> {

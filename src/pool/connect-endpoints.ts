@@ -1,8 +1,17 @@
-import type { Endpoint } from "../../workers/adapter.ts";
+import type { Adapter, Endpoint } from "../../workers/adapter.ts";
+import type { TierConfig } from "../config/config.ts";
 import type { Outcome } from "../job/outcome.ts";
-import type { EndpointsOptions } from "./endpoints.ts";
 import { createKeyRotation } from "./key-rotation.ts";
 import { replaceableEndpoint } from "./replaceable-endpoint.ts";
+
+export interface ConnectionOptions {
+  readonly tier: TierConfig;
+  readonly adapter: Adapter;
+  readonly apiKey: string | undefined;
+  /** The key as its place has it now, asked when the one in use is refused. */
+  readonly rereadKey: () => Promise<string | undefined>;
+  readonly trustedHosts: readonly string[];
+}
 
 export interface ConnectedEndpoints {
   readonly urls: readonly string[];
@@ -14,7 +23,7 @@ export interface ConnectedEndpoints {
 
 /** @param onNewKey told after all have connected with another key. */
 export function connectEndpoints(
-  { tier, adapter, apiKey, rereadKey, trustedHosts }: EndpointsOptions,
+  { tier, adapter, apiKey, rereadKey, trustedHosts }: ConnectionOptions,
   concurrency: number,
   onNewKey: () => void,
 ): ConnectedEndpoints {

@@ -1,9 +1,9 @@
-import type { Adapter, Endpoint } from "../../workers/adapter.ts";
-import type { ModelConfig, TierConfig } from "../config/config.ts";
+import type { Endpoint } from "../../workers/adapter.ts";
+import type { ModelConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { afterOutcome, afterProbe, type Breaker, closedBreaker, probeNow } from "./breaker.ts";
-import { connectEndpoints } from "./connect-endpoints.ts";
+import { type ConnectionOptions, connectEndpoints } from "./connect-endpoints.ts";
 import { patienceMs } from "./decide-retry.ts";
 
 /** One endpoint of a tier as this process sees it. */
@@ -54,13 +54,7 @@ export interface Down {
   readonly patienceMs: number;
 }
 
-export interface EndpointsOptions {
-  readonly tier: TierConfig;
-  readonly adapter: Adapter;
-  readonly apiKey: string | undefined;
-  /** The key as its place has it now, asked when the one in use is refused. */
-  readonly rereadKey: () => Promise<string | undefined>;
-  readonly trustedHosts: readonly string[];
+export interface EndpointsOptions extends ConnectionOptions {
   /** Told when an endpoint's breaker has moved. */
   readonly onChange: () => void;
 }
