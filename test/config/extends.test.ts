@@ -29,7 +29,7 @@ describe('"extends": "default"', () => {
 
   it("does not let another model inherit a price", async () => {
     const config = await over({ models: { "claude.haiku": { model: "claude-of-tomorrow" } } });
-    expect(config.models["claude.haiku"]).toMatchObject({ tier: "claude", model: "claude-opus-5-5" });
+    expect(config.models["claude.haiku"]).toMatchObject({ tier: "claude", model: "claude-of-tomorrow" });
     expect(config.models["claude.haiku"]?.price).toBeUndefined();
   });
 
