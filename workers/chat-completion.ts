@@ -63,6 +63,10 @@ export function readCompletionBody(
   if (!isObject(choice) || !isObject(choice.message)) return noAnswer(context.host, response, "has no choices");
   const text = textOf(choice.message);
   if (text === undefined) return noAnswer(context.host, response, "has a message without text");
+  // A filter that cut an answer short leaves one, and its finish reason says so; here it left nothing.
+  if (choice.finish_reason === "content_filter" && text === "") {
+    return { kind: "content-filtered", message: `${context.host} refused to answer this prompt` };
+  }
   return {
     kind: "answered",
     answer: {

@@ -11,11 +11,15 @@ export interface ClassifyContext {
   readonly request?: PromptRequest | undefined;
 }
 
-const filterCodes = /content_filter|content_policy|moderation|responsibleaipolicy/;
+const filterCodes = /content_filter|content_policy|moderation|responsibleaipolicy|invalid_prompt/;
 const contextCodes = /context_length_exceeded|exceed_context_size|context_window_exceeded/;
 const contextWords =
   /context (length|size|window)|maximum (model|context) length|max_model_len|prompt is too long|input is too long|input length|too many (input )?tokens/i;
-const creditCodes = /insufficient_quota|billing|spend_limit|payment_required|credit/;
+const spendLimitCodes = /spend_limit/;
+/** Anthropic says these two under 400, with a code that stands for many things. */
+const spendLimitWords = /reached your specified .{0,20}usage limits/i;
+const creditCodes = /insufficient_quota|billing|payment_required|credit/;
+const creditWords = /credit balance is too low/i;
 const missingModelCodes = /model_not_found|model_not_exist|invalid_model/;
 const missingModelWords =
   /\bmodel\b.*\b(not exist|not found|does not exist|no such model|not loaded|not supported)|unknown model/i;
@@ -48,11 +52,18 @@ export function classifyError(
   if (filterCodes.test(codes)) return { kind: "content-filtered", message };
   if (isContextOverflow(status, error)) return { kind: "context-overflow", message };
   if (missingModelCodes.test(codes)) return { kind: "unavailable", scope: "model", reason: "model-missing", message };
+  // A limit of money does not heal by waiting as a limit of speed does.
+  if ([400, 402, 403, 429].includes(status)) {
+    if (spendLimitCodes.test(codes) || spendLimitWords.test(error.message)) {
+      return { kind: "unavailable", scope: "tier", reason: "spend-limit", message };
+    }
+    if (status === 402 || creditCodes.test(codes) || creditWords.test(error.message)) {
+      return { kind: "unavailable", scope: "tier", reason: "no-credit", message };
+    }
+  }
   switch (status) {
     case 401:
       return { kind: "unavailable", scope: "tier", reason: "bad-key", message };
-    case 402:
-      return { kind: "unavailable", scope: "tier", reason: "no-credit", message };
     case 403:
       return {
         kind: "unavailable",
@@ -68,8 +79,8 @@ export function classifyError(
     case 405:
       return { kind: "unreachable", message: `${message}; is the path of its baseUrl right?` };
     case 429:
-      // A limit of money does not heal by waiting as a limit of speed does.
-      if (creditCodes.test(codes)) return { kind: "unavailable", scope: "tier", reason: "no-credit", message };
+      // OpenAI: one prompt is longer than what a minute allows; waiting would never help.
+      if (/^request too large/i.test(error.message)) return { kind: "context-overflow", message };
       return { kind: "throttled", message, ...waiting };
     case 408:
     case 409:

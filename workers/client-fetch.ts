@@ -1,5 +1,8 @@
-import type { BackendCall } from "./adapter.ts";
+import type { Outcome } from "../src/job/outcome.ts";
+import type { PromptRequest } from "../src/job/row.ts";
+import type { BackendCall, Endpoint, Probe } from "./adapter.ts";
 import { noAnswer } from "./answer-parts.ts";
+import { type ClassifyContext, classifyResponse } from "./classify.ts";
 import type { HttpConnection } from "./http.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
@@ -8,16 +11,56 @@ import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
  * is one place where requests leave the process, and one where their ends get a meaning.
  */
 
-/** What bounds one request of a client. Clients have no deadline over the whole call, and some have no signal. */
-type RequestBounds = Pick<BackendCall, "private" | "signal" | "timeoutMs">;
-
-/** A request on its way through a client, and how it ended: clients know only answers and errors of their own. */
-export interface ClientRequest extends RequestBounds {
+/** A call on its way through a client: what bounds it (clients have no deadline over a whole call), and how it ended. */
+export interface ClientRequest extends Pick<BackendCall, "private" | "signal"> {
+  /** By `performance.now()`; it bounds all requests of the call together. */
+  readonly deadlineMs: number;
+  /** The end of the last request: clients know only answers and errors of their own. */
   ended: HttpResponse | Failure | undefined;
 }
 
-export function clientRequest({ private: isPrivate, signal, timeoutMs }: RequestBounds): ClientRequest {
-  return { private: isPrivate, signal, timeoutMs, ended: undefined };
+const probeTimeoutMs = 10_000;
+/** For a client that wants a timeout: ours ends the call, and the client's timer never fires. */
+export const longestTimeoutMs = 2_147_483_647;
+
+/** What an adapter on an official client does itself; it may throw whatever its client throws. */
+export interface ClientWork {
+  ask(call: BackendCall, request: ClientRequest): Promise<Outcome>;
+  listModels(request: ClientRequest): Promise<Probe>;
+  /** What an answer without success means. Default: as everywhere. */
+  classify?(response: HttpResponse, context: ClassifyContext): Failure;
+}
+
+/** An endpoint that is asked by an official client. */
+export function clientEndpoint(connection: HttpConnection, apiKey: string | undefined, work: ClientWork): Endpoint {
+  const { host } = connection;
+  const classify = work.classify ?? classifyResponse;
+  const failed = (error: unknown, request: ClientRequest, prompt?: PromptRequest): Failure =>
+    failureOf(error, request, host, (response) => classify(response, { host, apiKey, request: prompt }));
+  return {
+    async call(call) {
+      const request = requestFor(call);
+      try {
+        return await work.ask(call, request);
+      } catch (error) {
+        return failed(error, request, call.request);
+      }
+    },
+    async probe(signal) {
+      const request = requestFor({ private: false, signal, timeoutMs: probeTimeoutMs });
+      try {
+        return await work.listModels(request);
+      } catch (error) {
+        return { usable: false, outcome: failed(error, request) };
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+function requestFor(call: Pick<BackendCall, "private" | "signal" | "timeoutMs">): ClientRequest {
+  const { private: isPrivate, signal, timeoutMs } = call;
+  return { private: isPrivate, signal, deadlineMs: performance.now() + timeoutMs, ended: undefined };
 }
 
 /** The option with which a call of the OpenAI or the Anthropic client carries its request to `fetchThrough`. */
@@ -44,7 +87,12 @@ export async function sendFor(
 ): Promise<Response> {
   const { pathname, search } = new URL(String(url));
   const sent = typeof body === "string" ? { method: "POST" as const, body } : { method: "GET" as const };
-  const { private: isPrivate, signal, timeoutMs } = request;
+  const { private: isPrivate, signal, deadlineMs } = request;
+  const timeoutMs = Math.round(deadlineMs - performance.now());
+  if (timeoutMs <= 0) {
+    request.ended = { kind: "timed-out", message: `no time was left to ask ${connection.host}` };
+    throw noSuccess;
+  }
   const ended = await connection.send({
     ...sent,
     path: pathname + search,
@@ -62,7 +110,7 @@ export async function sendFor(
 }
 
 /** Why a client has no answer to give. */
-export function failureOf(
+function failureOf(
   error: unknown,
   { ended }: ClientRequest,
   host: string,
@@ -74,8 +122,8 @@ export function failureOf(
   return error instanceof SyntaxError ? noAnswer(host, ended, "is not JSON") : cannotSay(host);
 }
 
-/** The success that a client has just shown its caller. */
-export function successOf({ ended }: ClientRequest): HttpResponse | undefined {
+/** What came back to the last request, if anything did. */
+export function responseTo({ ended }: ClientRequest): HttpResponse | undefined {
   return ended?.kind === "response" ? ended : undefined;
 }
 

@@ -1,12 +1,11 @@
 // The browser build is the one without a file system: the other one reads an image's text as a path if there is one.
 import { Ollama } from "ollama/browser";
 import type { Outcome } from "../src/job/outcome.ts";
-import type { PromptRequest } from "../src/job/row.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
 import { noAnswer } from "./answer-parts.ts";
 import { isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyResponse } from "./classify.ts";
-import { type ClientRequest, cannotSay, clientRequest, failureOf, sendFor, successOf } from "./client-fetch.ts";
+import { type ClientRequest, cannotSay, clientEndpoint, responseTo, sendFor } from "./client-fetch.ts";
 import { openConnection } from "./http.ts";
 import { chatRequest, readChat } from "./ollama-chat.ts";
 import { contextTokensFor, type OllamaModel, readOllamaModel } from "./ollama-model.ts";
@@ -22,7 +21,6 @@ export const ollama: Adapter = {
   connect,
 };
 
-const probeTimeoutMs = 10_000;
 /** A model may be replaced by another of its name, a remote one for instance. */
 const modelFactsMs = 60_000;
 
@@ -60,41 +58,21 @@ function connect(options: EndpointOptions): Endpoint {
     const chat = chatRequest(call.model, plain, contextTokens);
     if ("kind" in chat) return chat;
     const answer = await client.chat(chat);
-    return readChat(answer, successOf(request), call, plain, contextTokens, host);
+    return readChat(answer, responseTo(request), call, plain, contextTokens, host);
   }
 
-  const failed = (error: unknown, request: ClientRequest, prompt?: PromptRequest): Failure =>
-    failureOf(error, request, host, (response) =>
-      ollamaFailure(response, { host, apiKey: options.apiKey, request: prompt }),
-    );
-
-  return {
-    async call(call) {
-      const request = clientRequest(call);
-      try {
-        return await ask(call, request);
-      } catch (error) {
-        return failed(error, request, call.request);
+  return clientEndpoint(connection, options.apiKey, {
+    ask,
+    async listModels(request) {
+      const list: unknown = await clientFor(request).list();
+      if (isObject(list) && Array.isArray(list.models)) {
+        return { usable: true, models: list.models.map((model) => String(model.name)) };
       }
+      const response = responseTo(request);
+      return { usable: false, outcome: response ? noAnswer(host, response, "is no list of models") : cannotSay(host) };
     },
-    async probe(signal) {
-      const request = clientRequest({ private: false, signal, timeoutMs: probeTimeoutMs });
-      try {
-        const list: unknown = await clientFor(request).list();
-        if (isObject(list) && Array.isArray(list.models)) {
-          return { usable: true, models: list.models.map((model) => String(model.name)) };
-        }
-        const response = successOf(request);
-        return {
-          usable: false,
-          outcome: response ? noAnswer(host, response, "is no list of models") : cannotSay(host),
-        };
-      } catch (error) {
-        return { usable: false, outcome: failed(error, request) };
-      }
-    },
-    close: () => connection.close(),
-  };
+    classify: ollamaFailure,
+  });
 }
 
 /** Ollama's own errors: what no row is to blame for comes as 400 or 500 too. */

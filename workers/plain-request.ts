@@ -30,7 +30,10 @@ const understoodKeys = new Set(
 );
 
 /** For a strict row: the refusal to leave out what it asks for. */
-export function refuseOmissions(call: BackendCall, { omittedOptions }: PlainRequest): Failure | undefined {
+export function refuseOmissions(
+  call: BackendCall,
+  { omittedOptions }: Pick<PlainRequest, "omittedOptions">,
+): Failure | undefined {
   if (!call.strict || omittedOptions.length === 0) return undefined;
   return { kind: "rejected", message: `${call.model} cannot take ${omittedOptions.join(", ")} (--strict)` };
 }

@@ -38,7 +38,7 @@ export type Outcome =
   | {
       readonly kind: "unavailable";
       readonly scope: "tier" | "model";
-      readonly reason: "bad-key" | "no-credit" | "no-permission" | "model-missing";
+      readonly reason: "bad-key" | "no-credit" | "spend-limit" | "no-permission" | "model-missing";
       readonly message: string;
     }
   /** The place where requests leave the process refused: a private row to an address that is not local. */

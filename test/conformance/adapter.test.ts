@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Outcome } from "../../src/job/outcome.ts";
 import type { Endpoint } from "../../workers/adapter.ts";
 import { adapters } from "../../workers/index.ts";
@@ -37,7 +37,7 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
         answer: {
           text: "Hello 🐈",
           finishReason: "stop",
-          usage: { inputTokens: 9, outputTokens: 3 },
+          usage: { inputTokens: 9, outputTokens: 3, cachedTokens: provider === "ollama" ? 0 : 1 },
           model: "served-model",
         },
       });
@@ -52,22 +52,24 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
       });
     });
 
-    it("passes the row's options, then the model's, and none of its own", async () => {
+    it("passes the row's options, then the model's, none of its own, and says which it cannot take", async () => {
       server.play(forChat(replyJson(200, dialect.answer("ok"))));
       const messages = [
         { role: "system" as const, content: "Be short." },
         { role: "user" as const, content: prompt },
       ];
-      const request = { messages, temperature: 0, stop: ["\n"] };
-      await endpoint.call(callWith({ request, defaults: { temperature: 1, topP: 0.5 } }));
+      const request = { messages, temperature: 0, stop: ["END"], seed: 5 };
+      const call = callWith({ request, defaults: { temperature: 1, topP: 0.5 } });
+      const outcome = await endpoint.call(call);
       const body = JSON.parse(chatRequests()[0]?.body ?? "{}");
-      expect(body).toMatchObject({ model: "some-model", messages });
-      expect(dialect.optionsOf(body)).toEqual({
-        max_tokens: 77,
-        temperature: 0,
-        top_p: 0.5,
-        stop: ["\n"],
-        seed: undefined,
+      expect(body.model).toBe("some-model");
+      expect(dialect.messagesOf(body)).toEqual(messages);
+      const options = Object.entries({ max_tokens: 77, temperature: 0, top_p: 0.5, stop: ["END"], seed: 5 });
+      const { refuses } = dialect;
+      expect(dialect.optionsOf(body)).toEqual(Object.fromEntries(options.filter(([name]) => !refuses.includes(name))));
+      expect(outcome).toMatchObject({ answer: refuses.length > 0 ? { omittedOptions: refuses } : {} });
+      expect(await endpoint.call({ ...call, strict: true })).toMatchObject({
+        kind: refuses.length > 0 ? "rejected" : "answered",
       });
       await endpoint.call(callWith());
       const plain = JSON.parse(chatRequests().at(-1)?.body ?? "{}");
@@ -155,6 +157,19 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
         const outcome = await ask(422, dialect.error(`1 validation error: ${echo}`));
         expect(outcome).toMatchObject({ kind: "rejected" });
         expect((outcome as { message: string }).message).not.toContain("Mitzi");
+      }
+    });
+
+    it("prints nothing, whatever comes back", async () => {
+      const spies = (["log", "info", "warn", "error"] as const).map((method) =>
+        vi.spyOn(console, method).mockReturnValue(undefined),
+      );
+      await ask(502, "<html>", { "content-type": "text/html" });
+      await ask(500, "{");
+      await ask(200, "{");
+      for (const spy of spies) {
+        expect(spy).not.toHaveBeenCalled();
+        spy.mockRestore();
       }
     });
 

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { BackendCall, Endpoint, EndpointOptions } from "../../workers/adapter.ts";
 import { adapters } from "../../workers/index.ts";
 import { replyJson, type Script, type ScriptedServer } from "../support/scripted-server.ts";
@@ -12,8 +13,12 @@ export interface Dialect {
   readonly modelsPath: string;
   models(names: readonly string[]): string;
   error(message: string, code?: string): string;
+  /** The messages of a request body, system messages among them. */
+  messagesOf(body: Record<string, unknown>): unknown;
   /** The options of a request body, by their flat-row names. */
   optionsOf(body: Record<string, unknown>): Record<string, unknown>;
+  /** Options that it cannot take, by their flat-row names. */
+  readonly refuses: readonly string[];
   /** A success without anything that could be an answer. */
   readonly noChoices: string;
 }
@@ -36,8 +41,55 @@ const openaiDialect: Dialect = {
     }),
   models: (names) => JSON.stringify({ object: "list", data: names.map((id) => ({ id, object: "model" })) }),
   error: (message, code) => JSON.stringify({ error: { message, type: "some_error", param: null, code: code ?? null } }),
+  messagesOf: ({ messages }) => messages,
   optionsOf: ({ max_tokens, temperature, top_p, stop, seed }) => ({ max_tokens, temperature, top_p, stop, seed }),
+  refuses: [],
   noChoices: JSON.stringify({ id: "x", choices: [] }),
+};
+
+const openaiCloudDialect: Dialect = {
+  ...openaiDialect,
+  optionsOf: ({ max_completion_tokens, ...others }) => {
+    expect(others).not.toHaveProperty("max_tokens");
+    return { ...openaiDialect.optionsOf(others), max_tokens: max_completion_tokens };
+  },
+};
+
+const anthropicDialect: Dialect = {
+  chatPath: "/v1/messages",
+  basePath: "",
+  modelsPath: "/v1/models?limit=1000",
+  answer: (text, usage) =>
+    JSON.stringify({
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: "served-model",
+      content: [{ type: "text", text }],
+      stop_reason: "end_turn",
+      stop_sequence: null,
+      ...(usage && {
+        usage: {
+          input_tokens: usage.input - 2,
+          cache_creation_input_tokens: 1,
+          cache_read_input_tokens: 1,
+          output_tokens: usage.output,
+        },
+      }),
+    }),
+  models: (names) => JSON.stringify({ data: names.map((id) => ({ id, type: "model" })), has_more: false }),
+  error: (message, code) =>
+    JSON.stringify({ type: "error", error: { type: code ?? "some_error", message }, request_id: "req_1" }),
+  messagesOf: ({ system, messages }) => [{ role: "system", content: system }, ...(messages as object[])],
+  optionsOf: ({ max_tokens, temperature, top_p, stop_sequences, seed }) => ({
+    max_tokens,
+    temperature,
+    top_p,
+    stop: stop_sequences,
+    seed,
+  }),
+  refuses: ["temperature", "top_p", "seed"],
+  noChoices: JSON.stringify({ id: "msg_1", type: "message", role: "assistant", stop_reason: "end_turn" }),
 };
 
 const ollamaDialect: Dialect = {
@@ -54,6 +106,8 @@ const ollamaDialect: Dialect = {
     }),
   models: (names) => JSON.stringify({ models: names.map((name) => ({ name, model: name })) }),
   error: (message) => JSON.stringify({ error: message }),
+  messagesOf: ({ messages }) => messages,
+  refuses: [],
   optionsOf({ options }) {
     const { num_predict, temperature, top_p, stop, seed } = options as Record<string, unknown>;
     return { max_tokens: num_predict, temperature, top_p, stop, seed };
@@ -63,6 +117,8 @@ const ollamaDialect: Dialect = {
 
 /** Every adapter that speaks HTTP; an adapter without an entry here fails the suite. */
 export const dialects: Readonly<Partial<Record<keyof typeof adapters, Dialect>>> = {
+  anthropic: anthropicDialect,
+  openai: openaiCloudDialect,
   "openai-compatible": openaiDialect,
   vllm: openaiDialect,
   localai: openaiDialect,

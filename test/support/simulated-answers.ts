@@ -100,6 +100,33 @@ export function completionOf({ request, body }: SimulatedRequest, text: string):
   });
 }
 
+/** The answer of `/v1/messages`, in Anthropic's words. */
+export function messageOf({ request, body }: SimulatedRequest, text: string): string {
+  return JSON.stringify({
+    id: `msg_${request}`,
+    type: "message",
+    role: "assistant",
+    model: body.model,
+    content: [{ type: "text", text }],
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    usage: { input_tokens: 20, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 5 },
+  });
+}
+
+/** The answer of `/api/chat`, in Ollama's words. */
+export function ollamaChatOf({ body }: SimulatedRequest, text: string): string {
+  return JSON.stringify({
+    model: body.model,
+    created_at: "2026-11-24T00:00:00Z",
+    message: { role: "assistant", content: text },
+    done: true,
+    done_reason: "stop",
+    prompt_eval_count: 20,
+    eval_count: 5,
+  });
+}
+
 export function modelList(models: readonly string[]): string {
   return JSON.stringify({ object: "list", data: models.map((id) => ({ id, object: "model", owned_by: "simulated" })) });
 }

@@ -5,8 +5,10 @@ import {
   completionOf,
   defaultAnswer,
   keyOf,
+  messageOf,
   misbehave,
   modelList,
+  ollamaChatOf,
   type SimulatedBehaviour,
   type SimulatedRequest,
   seededRandom,
@@ -42,8 +44,15 @@ export interface SimulatedBackend {
   close(): Promise<void>;
 }
 
+/** Where it is asked, and in whose words it answers there. */
+const chatPaths: Readonly<Record<string, (request: SimulatedRequest, text: string) => string>> = {
+  "/v1/chat/completions": completionOf,
+  "/v1/messages": messageOf,
+  "/api/chat": ollamaChatOf,
+};
+
 /**
- * A SIMULATED OpenAI-compatible server on loopback: no model, but the manners of one (slots, a queue, service times,
+ * A SIMULATED server on loopback that speaks like OpenAI, Anthropic and Ollama: no model, but the manners of one (slots, a queue, service times,
  * faults), deterministic for a given order of requests. It counts what it is asked by the `#key` in the last message.
  */
 export async function startSimulatedBackend(
@@ -83,7 +92,12 @@ export async function startSimulatedBackend(
     return latencyMs * Math.exp(sigma * normal);
   }
 
-  function answerChat(text: string, headers: IncomingMessage["headers"], response: ServerResponse): void {
+  function answerChat(
+    text: string,
+    headers: IncomingMessage["headers"],
+    response: ServerResponse,
+    inWords: (request: SimulatedRequest, text: string) => string,
+  ): void {
     const body = JSON.parse(text) as Record<string, unknown>;
     const key = keyOf(body);
     const ask = (counts.get(key) ?? 0) + 1;
@@ -121,7 +135,7 @@ export async function startSimulatedBackend(
           return;
         }
         answered++;
-        sendJson(response, 200, completionOf(request, (behaviour.answer ?? defaultAnswer)(request)));
+        sendJson(response, 200, inWords(request, (behaviour.answer ?? defaultAnswer)(request)));
         end();
       };
       if (waitMs > 0) timer = setTimeout(finish, waitMs);
@@ -146,9 +160,12 @@ export async function startSimulatedBackend(
   const server = createServer({ keepAliveTimeout: 60_000, noDelay: true }, (incoming, response) => {
     collect(incoming, (text) => {
       const path = incoming.url ?? "";
-      if (path === "/v1/chat/completions") answerChat(text, incoming.headers, response);
+      const inWords = chatPaths[path];
+      if (inWords !== undefined) answerChat(text, incoming.headers, response, inWords);
       else if (path === "/health") sendJson(response, 200, "{}");
-      else if (path === "/v1/models") sendJson(response, 200, modelList(behaviour.models ?? ["simulated-model"]));
+      else if (path === "/api/show") sendJson(response, 200, '{"model_info":{},"details":{}}');
+      else if (path.split("?")[0] === "/v1/models")
+        sendJson(response, 200, modelList(behaviour.models ?? ["simulated-model"]));
       else if (path === "/simulated/stats") sendJson(response, 200, JSON.stringify(stats()));
       else if (path === "/simulated/behaviour") {
         behaviour = { ...behaviour, fault: undefined, ...(JSON.parse(text) as SimulatedBehaviour) };

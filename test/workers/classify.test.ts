@@ -27,7 +27,34 @@ describe("an error of a backend", () => {
         type: "error",
         error: { type: "rate_limit_error", message: "limit", details: { error_code: "enforced_spend_limit_reached" } },
       },
-      { kind: "unavailable", reason: "no-credit" },
+      { kind: "unavailable", scope: "tier", reason: "spend-limit" },
+    ],
+    [
+      "Anthropic's word for an empty account",
+      400,
+      error("Your credit balance is too low to access the Claude API.", { type: "invalid_request_error" }),
+      { kind: "unavailable", scope: "tier", reason: "no-credit" },
+    ],
+    [
+      "OpenAI's hard limit of a month",
+      400,
+      error("Billing hard limit has been reached", { code: "billing_hard_limit_reached" }),
+      { kind: "unavailable", scope: "tier", reason: "no-credit" },
+    ],
+    [
+      "a prompt that is longer than a minute's quota",
+      429,
+      error("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000.", {
+        type: "tokens",
+        code: "rate_limit_exceeded",
+      }),
+      { kind: "context-overflow" },
+    ],
+    [
+      "OpenAI's refusal of a prompt",
+      400,
+      error("Invalid prompt: your prompt was flagged", { code: "invalid_prompt" }),
+      { kind: "content-filtered" },
     ],
     ["OpenAI's length code", 400, error("too long", { code: "context_length_exceeded" }), { kind: "context-overflow" }],
     [

@@ -1,0 +1,72 @@
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Outcome } from "../src/job/outcome.ts";
+import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
+import { messageRequest, readMessage, withoutRefused } from "./anthropic-message.ts";
+import {
+  type ClientRequest,
+  cannotSay,
+  carrying,
+  clientEndpoint,
+  fetchThrough,
+  longestTimeoutMs,
+  responseTo,
+} from "./client-fetch.ts";
+import { openConnection } from "./http.ts";
+import { readModelList } from "./model-list.ts";
+import { plainRequest, refuseOmissions } from "./plain-request.ts";
+
+/** Anthropic's API through its official client, whose requests go out by our own connection. */
+export const anthropic: Adapter = {
+  provider: "anthropic",
+  defaultConcurrency: 16,
+  needsBaseUrl: true,
+  connect,
+};
+
+/** The most that the list gives at once. */
+const mostModels = 1_000;
+
+function connect(options: EndpointOptions): Endpoint {
+  const baseUrl = options.baseUrl.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const connection = openConnection({ ...options, baseUrl });
+  const { host } = connection;
+  let client: Promise<Anthropic> | undefined;
+
+  /** The client, loaded by the first call: it takes a tenth of a second, which no other tier has to wait for. */
+  async function loadClient(): Promise<Anthropic> {
+    const { Anthropic } = await import("@anthropic-ai/sdk");
+    return new Anthropic({
+      baseURL: baseUrl,
+      // The key is the connection's to send; without any the client would look for one on this machine.
+      apiKey: "unused",
+      // Only the client knows which version of the API it speaks.
+      fetch: fetchThrough(connection, ["anthropic-version"]),
+      maxRetries: 0,
+      // A timeout of its own is also what lets it ask for long answers without streaming.
+      timeout: longestTimeoutMs,
+      openTelemetry: false,
+      logLevel: "off",
+    });
+  }
+
+  async function ask(call: BackendCall, request: ClientRequest): Promise<Outcome> {
+    const plain = withoutRefused(plainRequest(call));
+    const refusal = refuseOmissions(call, plain);
+    if (refusal !== undefined) return refusal;
+    const message = messageRequest(call.model, plain);
+    if ("kind" in message) return message;
+    client ??= loadClient();
+    const answer: unknown = await (await client).messages.create(message, carrying(request));
+    const response = responseTo(request);
+    return response === undefined ? cannotSay(host) : readMessage(answer, response, call.model, plain, host);
+  }
+
+  return clientEndpoint(connection, options.apiKey, {
+    ask,
+    async listModels(request) {
+      client ??= loadClient();
+      const list = await (await client).get("/v1/models", { query: { limit: mostModels }, ...carrying(request) });
+      return readModelList(list, host);
+    },
+  });
+}
