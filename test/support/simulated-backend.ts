@@ -52,8 +52,9 @@ const chatPaths: Readonly<Record<string, (request: SimulatedRequest, text: strin
 };
 
 /**
- * A SIMULATED server on loopback that speaks like OpenAI, Anthropic and Ollama: no model, but the manners of one (slots, a queue, service times,
- * faults), deterministic for a given order of requests. It counts what it is asked by the `#key` in the last message.
+ * A SIMULATED server on loopback that speaks like OpenAI, Anthropic and Ollama: no model, but the manners of one (slots,
+ * a queue, service times, faults), deterministic for a given order of requests. It counts what it is asked by the `#key`
+ * in the last message.
  */
 export async function startSimulatedBackend(
   options: SimulatedBehaviour & { readonly port?: number } = {},
