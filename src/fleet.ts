@@ -5,10 +5,12 @@ import { findModel } from "./config/ad-hoc.ts";
 import type { Config, ModelConfig, TierConfig } from "./config/config.ts";
 import type { JobLabels, RowAction, RowPayload } from "./job/batch.ts";
 import { UserError } from "./job/errors.ts";
+import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createGate } from "./pool/gate.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
+import { shareLatencies } from "./pool/share-latencies.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
 import { connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
@@ -16,6 +18,7 @@ import { fleetNames } from "./queue/names.ts";
 import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
 import { createRecorder } from "./results/record-once.ts";
+import { prefersLatency } from "./routing/choose-model.ts";
 
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
@@ -34,11 +37,14 @@ export interface JoinOptions {
   /** This Redis has no other living user: what is in flight there was a dead process'. Default false. */
   readonly alone?: boolean;
   readonly replaceConfig?: boolean;
+  /** Where what is measured is kept, and what routes go by. */
+  readonly latencies?: Latencies;
 }
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
   const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
+  const latencies = options.latencies ?? createLatencies();
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
   const redis = connectRedis(address, "fleet");
@@ -77,9 +83,16 @@ export async function joinFleet(options: JoinOptions) {
   const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
   const pools = new Map<string, RunningPool>();
-  const membership = createMembership(redis, names, processId, () => [...pools.keys()], divideSlots);
+  const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
+  const share = shareLatencies(redis, names, latencies);
   if (alone) await membership.buryOthers();
   await membership.beat();
+  if (prefersLatency(config)) await share();
+
+  function onBeat(): void {
+    divideSlots();
+    share().catch(() => {});
+  }
 
   function divideSlots(): void {
     for (const [tier, running] of pools) {
@@ -119,6 +132,7 @@ export async function joinFleet(options: JoinOptions) {
       for (const name of optionNames) known.add(name);
       omitted.set(alias, known);
     },
+    noteLatency: latencies.note,
     nextCallNumber: () => ++callNumber,
     rowsInHand: new Set(),
     async isUsable(batchId, alias) {

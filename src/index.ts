@@ -9,6 +9,7 @@ import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
 import { createForeignJobs, runInbox } from "./foreign-jobs.ts";
 import { createRowParser } from "./intake/parse-row.ts";
 import { UserError } from "./job/errors.ts";
+import { createLatencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { PromptRow } from "./job/row.ts";
 import { joinRedis } from "./join-redis.ts";
@@ -97,7 +98,8 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     if (!usability.usable) throw new UserError(`cannot work tier ${tier}: ${usability.reason}`);
   }
   const usable = options.tiers === undefined ? usableHere : () => ({ usable: true }) as const;
-  const plan = createRowPlanner(createRouter(config, usable), config);
+  const latencies = createLatencies();
+  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
   const redis = await joinRedis({ url: options.redis, dataDirectory: dataFolder(options.dataDirectory) });
   let joined: JoinedFleet | undefined;
   try {
@@ -105,6 +107,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       config,
       redis: redis.address,
       alone: redis.alone,
+      latencies,
       foreignJob: createForeignJobs(() => joined!, plan),
       ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
     });

@@ -5,10 +5,11 @@ import type { Input } from "./intake/open-input.ts";
 import { createRowParser, type RowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
 import { UserError } from "./job/errors.ts";
+import type { Latencies } from "./job/latency.ts";
 import type { LineFormat } from "./job/row.ts";
 import { createRowPlanner } from "./plan-row.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
-import { createRouter, type Router } from "./routing/choose-model.ts";
+import { createRouter, prefersLatency, type Router } from "./routing/choose-model.ts";
 import { createMissingRoutes } from "./routing/missing-routes.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
@@ -29,7 +30,12 @@ export interface LineFlags {
  * Everything that can be wrong with a run before anything is sent: the template, the defaults, rows without a route.
  * @throws UserError
  */
-export async function prepareLines(config: Config, input: Input, flags: LineFlags): Promise<LineReader> {
+export async function prepareLines(
+  config: Config,
+  input: Input,
+  flags: LineFlags,
+  latencies: Latencies,
+): Promise<LineReader> {
   const template = readTemplate(flags);
   const parse = createRowParser({
     ...(template === undefined ? {} : { prompt: template }),
@@ -42,7 +48,7 @@ export async function prepareLines(config: Config, input: Input, flags: LineFlag
   const usable = hereOrElsewhere
     ? () => ({ usable: true }) as const
     : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
-  const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) });
+  const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) }, latencies);
   const reader = createLineReader(
     parse,
     createRowPlanner(route, config, flags.strict),
@@ -92,7 +98,10 @@ function possibleTiers(config: Config, route: Router, input: Input, flags: LineF
   const tiers = new Set<string>();
   for (const kind of kinds) {
     const plan = route(kind);
-    if (plan.ok) tiers.add(findModel(config, plan.candidates[0]!)!.tier);
+    if (!plan.ok) continue;
+    // Whichever is the fastest then comes first.
+    const mayComeFirst = prefersLatency(config) ? plan.candidates : plan.candidates.slice(0, 1);
+    for (const alias of mayComeFirst) tiers.add(findModel(config, alias)!.tier);
   }
   return tiers.size;
 }

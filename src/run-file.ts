@@ -3,6 +3,7 @@ import type { Config } from "./config/config.ts";
 import { type Fleet, joinFleet } from "./fleet.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
 import type { Input } from "./intake/open-input.ts";
+import type { Latencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { LineFormat } from "./job/row.ts";
 import { type OwnedBatch, ownBatch } from "./own-batch.ts";
@@ -17,6 +18,7 @@ import { type RunSnapshot, type RunSummary, snapshotOf, summaryOf } from "./run-
 
 export interface RunFileOptions {
   readonly config: Config;
+  readonly latencies: Latencies;
   readonly redis: RedisAddress;
   /** Nobody else uses that Redis. */
   readonly alone: boolean;
@@ -51,6 +53,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
   const state = chooseState(options);
   const fleet: Fleet = await joinFleet({
     config: options.config,
+    latencies: options.latencies,
     redis: options.redis,
     alone: options.alone,
     replaceConfig: options.replaceConfig,

@@ -7,6 +7,7 @@ import { loadConfig } from "../config/load.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
 import { type Input, openInput } from "../intake/open-input.ts";
 import { UserError } from "../job/errors.ts";
+import { createLatencies } from "../job/latency.ts";
 import type { LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
 import { takeLock } from "../queue/lock-file.ts";
@@ -103,11 +104,13 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
       import("../run-file.ts"),
       joining,
     ]);
-    const lines = await prepareLines(config, input, flags);
+    const latencies = createLatencies();
+    const lines = await prepareLines(config, input, flags, latencies);
     const redis = await joining;
     if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
       config,
+      latencies,
       redis: redis.address,
       alone: redis.alone,
       input,

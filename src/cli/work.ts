@@ -4,6 +4,7 @@ import { loadConfig } from "../config/load.ts";
 import { type Fleet, joinFleet } from "../fleet.ts";
 import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
 import { UserError } from "../job/errors.ts";
+import { createLatencies } from "../job/latency.ts";
 import { joinRedis } from "../join-redis.ts";
 import { openLiveBatch } from "../live-batch.ts";
 import { createRowPlanner } from "../plan-row.ts";
@@ -29,12 +30,14 @@ export async function work(flags: WorkFlags): Promise<number> {
   const usable = tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const tiers = chooseTiers(flags.tiers, Object.keys(config.tiers), usable);
   const redis = await joinRedis({ url: flags.redis, dataDirectory: dataFolder(flags.dataDir) });
-  const plan = createRowPlanner(createRouter(config, usable), config);
+  const latencies = createLatencies();
+  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
   const fleet: Fleet = await joinFleet({
     config,
     redis: redis.address,
     alone: redis.alone,
     replaceConfig: flags.replaceConfig,
+    latencies,
     foreignJob: createForeignJobs(() => fleet, plan),
   });
   try {

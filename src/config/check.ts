@@ -130,14 +130,5 @@ function checkTask(name: string, task: TaskFile, aliases: readonly string[]): Pr
       });
     }
   });
-  if (task.prefer === "fastest") {
-    const mend = 'write "listed" or "cheapest"';
-    problems.push({
-      path: [...path, "prefer"],
-      expected: '"listed" or "cheapest"',
-      found: '"fastest", which is not in this version',
-      mend,
-    });
-  }
   return problems;
 }

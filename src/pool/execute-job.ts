@@ -25,6 +25,8 @@ export interface ExecuteContext {
   readonly placeHop: (job: JobLabels, hop: number, position: number, payload: RowPayload) => Promise<void>;
   /** Told when a model was asked without options that it cannot take. */
   readonly noteOmitted: (alias: string, options: readonly string[]) => void;
+  /** Told how long an answer took. */
+  readonly noteLatency: (alias: string, latencyMs: number) => void;
   readonly nextCallNumber: () => number;
   /** Rows that this process is at, from before the gate until their call is settled. */
   readonly rowsInHand: Set<string>;
@@ -101,6 +103,7 @@ async function settleRow(row: AdmittedRow, end: CallEnd, pool: TierPool, context
   const { job, call, payload } = row;
   if (end.outcome.kind === "answered") {
     const { omittedOptions } = end.outcome.answer;
+    context.noteLatency(row.model.alias, end.latencyMs);
     if (omittedOptions !== undefined) context.noteOmitted(row.model.alias, omittedOptions);
     await context.settle(job, call, {
       kind: "record",

@@ -11,6 +11,8 @@ export interface FleetNames {
   readonly pools: string;
   /** Hash: tier → JSON of its definition, as the pools that run it see it. */
   readonly tierDefinitions: string;
+  /** Hash: alias → "meanMs:weight:atMs", how fast each model has answered. */
+  readonly latencies: string;
   /** Set of the ids of batches that are open. */
   readonly openBatches: string;
   batch(batchId: string): BatchNames;
@@ -41,6 +43,7 @@ export function fleetNames(fleet: string): FleetNames {
     processes: `${tag}/processes`,
     pools: `${tag}/pools`,
     tierDefinitions: `${tag}/tier-definitions`,
+    latencies: `${tag}/latencies`,
     openBatches: `${tag}/open-batches`,
     batch: (batchId) => {
       const base = `${tag}/batch/${batchId}`;

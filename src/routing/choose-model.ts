@@ -2,7 +2,9 @@ import { findModel } from "../config/ad-hoc.ts";
 import type { Config, ModelConfig, TaskConfig } from "../config/config.ts";
 import { suggestName } from "../config/nearest.ts";
 import { UserError } from "../job/errors.ts";
+import { createLatencies, type Latencies } from "../job/latency.ts";
 import { mayHold } from "./privacy-gate.ts";
+import { type ModelFacts, type RankedModel, rankModels } from "./rank-models.ts";
 import type { TierUsability } from "./usable-tier.ts";
 
 /** What of a row decides its route. */
@@ -25,6 +27,12 @@ export interface SkippedModel {
   readonly reason: string;
 }
 
+/** A model of a route, and why it stands where it stands. */
+export interface ExplainedModel {
+  readonly alias: string;
+  readonly why: string;
+}
+
 export interface PlannedRoute {
   readonly ok: true;
   /** Null for a row that names a model and no task. */
@@ -34,6 +42,8 @@ export interface PlannedRoute {
   /** Names for `findModel`, in the order in which they may be used; at least one. */
   readonly candidates: readonly string[];
   readonly skipped: readonly SkippedModel[];
+  /** All models of the route in their order, with the reason for it. */
+  readonly order: readonly ExplainedModel[];
 }
 
 /**
@@ -46,17 +56,19 @@ export interface FailedRoute {
   readonly task: string | null;
   readonly message: string;
   readonly skipped: readonly SkippedModel[];
+  readonly order: readonly ExplainedModel[];
 }
 export type RoutePlan = PlannedRoute | FailedRoute;
 
 const taskPrefix = "task:";
 
-/** Chooses the models that a row may use. Pure. */
+/** Chooses the models that a row may use. Pure. Privacy and keys come before what its task prefers. */
 export function planRoute(
   row: RoutedRow,
   config: Config,
   usable: (tierName: string) => TierUsability,
   defaults: RouteDefaults,
+  latencyMsOf: ModelFacts["latencyMsOf"] = () => undefined,
 ): RoutePlan {
   const named = defaults.forceModel ?? row.model ?? defaults.model;
   const namesTask = named?.startsWith(taskPrefix) === true;
@@ -73,12 +85,14 @@ export function planRoute(
   const isPrivate = row.private || task?.private === true || ownTask?.private === true;
   const label = modelName === undefined ? (task?.name ?? null) : (taskName ?? null);
 
-  const models = modelName === undefined ? modelsOfTask(task, config) : [findModel(config, modelName)];
+  const ranked =
+    modelName === undefined ? modelsOfTask(task, config, latencyMsOf) : modelNamed(findModel(config, modelName));
+  if (modelName !== undefined && ranked.length === 0) return unknownModel(modelName, config, label);
+  const order = ranked.map(({ model, why }) => ({ alias: model.alias, why }));
   const candidates: string[] = [];
   const skipped: SkippedModel[] = [];
   let allowed = 0;
-  for (const model of models) {
-    if (!model) return unknownModel(modelName ?? "", config, label);
+  for (const { model } of ranked) {
     const tier = config.tiers[model.tier];
     const held = tier ? mayHold(tier, model.model, isPrivate) : `there is no tier ${model.tier}`;
     if (held !== true) {
@@ -90,35 +104,33 @@ export function planRoute(
     if (usability.usable) candidates.push(model.alias);
     else skipped.push({ alias: model.alias, reason: usability.reason });
   }
-  if (candidates.length > 0) return { ok: true, task: label, private: isPrivate, candidates, skipped };
+  if (candidates.length > 0) return { ok: true, task: label, private: isPrivate, candidates, skipped, order };
   const reasons = skipped.map(({ alias, reason }) => `${alias}: ${reason}`).join("; ");
-  return allowed === 0
-    ? {
-        ok: false,
-        kind: "policy",
-        task: label,
-        message: `no model of its route may hold a private row (${reasons})`,
-        skipped,
-      }
-    : { ok: false, kind: "no-route", task: label, message: `no model of its route can be used (${reasons})`, skipped };
+  const [kind, what] =
+    allowed === 0
+      ? (["policy", "no model of its route may hold a private row"] as const)
+      : (["no-route", "no model of its route can be used"] as const);
+  return { ok: false, kind, task: label, message: `${what} (${reasons})`, skipped, order };
 }
 
-function modelsOfTask(task: TaskConfig | undefined, config: Config): (ModelConfig | undefined)[] {
+function modelNamed(model: ModelConfig | undefined): RankedModel[] {
+  return model === undefined ? [] : [{ model, why: "named by the row" }];
+}
+
+function modelsOfTask(
+  task: TaskConfig | undefined,
+  config: Config,
+  latencyMsOf: ModelFacts["latencyMsOf"],
+): RankedModel[] {
   if (!task) return [];
-  const listed = [task.primary, ...task.fallback].map((alias) => config.models[alias]);
-  if (task.prefer !== "cheapest") return listed;
-  return listed.toSorted((left, right) => pricePerMTok(left, config) - pricePerMTok(right, config));
-}
-
-/** Input plus output; without a price a local model costs nothing, and a cloud model may cost anything. */
-function pricePerMTok(model: ModelConfig | undefined, config: Config): number {
-  if (model?.price) return model.price.inputPerMTok + model.price.outputPerMTok;
-  return model && config.tiers[model.tier]?.location === "local" ? 0 : Number.MAX_VALUE;
+  const listed = [task.primary, ...task.fallback].flatMap((alias) => config.models[alias] ?? []);
+  const isLocal = ({ tier }: ModelConfig): boolean => config.tiers[tier]?.location === "local";
+  return rankModels(listed, task.prefer, { isLocal, latencyMsOf });
 }
 
 function invalid(what: string, name: string, names: readonly string[], task: string | null = null): FailedRoute {
   const message = `unknown ${what} "${name.slice(0, 100)}": ${suggestName(name.slice(0, 100), names)}`;
-  return { ok: false, kind: "invalid", task, message, skipped: [] };
+  return { ok: false, kind: "invalid", task, message, skipped: [], order: [] };
 }
 
 function unknownModel(name: string, config: Config, task: string | null): FailedRoute {
@@ -135,27 +147,39 @@ const keptPlans = 4096;
 
 /**
  * `planRoute` for many rows: each combination of task, model and privacy is planned once, with the usability that tiers
- * had then. The plans are shared: do not change them.
+ * had then; where a task prefers the fastest model, again whenever latencies were learned. The plans are shared: do not change them.
  * @throws UserError when the defaults name a task or model that does not exist.
  */
 export function createRouter(
   config: Config,
   usable: (tierName: string) => TierUsability,
   defaults: RouteDefaults = {},
+  latencies: Latencies = createLatencies(),
 ): Router {
   checkDefaults(config, defaults);
   const plans = new Map<string, RoutePlan>();
+  const prefersFastest = prefersLatency(config);
+  let plannedWith = latencies.version();
   return (row) => {
+    if (prefersFastest && plannedWith !== latencies.version()) {
+      plans.clear();
+      plannedWith = latencies.version();
+    }
     const task = row.task === undefined ? "" : `=${row.task}`;
     const model = row.model === undefined ? "" : `=${row.model}`;
     const key = `${row.private ? "private" : ""}\n${task}\n${model}`;
     const known = plans.get(key);
     if (known) return known;
-    const plan = planRoute(row, config, usable, defaults);
+    const plan = planRoute(row, config, usable, defaults, latencies.meanMsOf);
     if (plans.size >= keptPlans) plans.delete(plans.keys().next().value!);
     plans.set(key, plan);
     return plan;
   };
+}
+
+/** Whether any route depends on measured latency. */
+export function prefersLatency({ tasks }: Config): boolean {
+  return Object.values(tasks).some(({ prefer }) => prefer === "fastest");
 }
 
 function checkDefaults(config: Config, defaults: RouteDefaults): void {

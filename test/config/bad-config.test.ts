@@ -126,7 +126,6 @@ const badConfigs: readonly [title: string, config: object, ...parts: string[]][]
     "policy.detect",
     "not in this version",
   ],
-  ["a preference that is not there yet", withTask({ prefer: "fastest" }), "tasks.simple.prefer", "not in this version"],
   ["an unknown extends", { ...smallConfig, extends: "other.json" }, "extends", '"default"', 'found "other.json"'],
   ["no tiers, models and tasks", {}, "tiers", "models", "tasks", '"extends": "default"'],
   ["a list instead of an object", [], "(the whole file)", "expected an object with tiers"],

@@ -50,6 +50,7 @@ it("no key is asked for where none is missing", () => {
     task: "simple",
     message: "",
     skipped: [{ alias: "a", reason: "no adapter" }],
+    order: [],
   });
   expect(missing.message()).not.toContain("env.template");
   expect(missing.message()).toContain("1 row has no model");
