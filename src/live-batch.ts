@@ -117,7 +117,9 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
         if (one === undefined) continue;
         unfinished.delete(row);
         windows.leave(row);
-        one.resolve(JSON.parse(line) as ResultLine);
+        const result = JSON.parse(line) as ResultLine;
+        if (result.tier !== null) windows.noteLatency(result.tier, result.latency_ms);
+        one.resolve(result);
       }
       schedule();
     },

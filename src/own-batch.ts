@@ -156,7 +156,9 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     recorded.forEach(({ row, line }, at) => {
       feeder.stored(row);
       table.store(row, ownSegment, offsets[at]!);
-      progress.add(JSON.parse(line) as ResultLine);
+      const result = JSON.parse(line) as ResultLine;
+      progress.add(result);
+      if (result.tier !== null) feeder.windows.noteLatency(result.tier, result.latency_ms);
     });
     endWhenWhole();
   }

@@ -124,7 +124,7 @@ async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router
 
 /** Whether a line can be more than a plain row of the default route; a look at its bytes, as most lines are not. */
 function mayNameItsRoute(line: Buffer): boolean {
-  return routingFields.some((field) => line.includes(field)) || line.includes("\\u");
+  return routingFields.test(line.toString("latin1"));
 }
 
-const routingFields = ['"task"', '"model"', '"private"'];
+const routingFields = /"task"|"model"|"private"|\\u/;

@@ -44,6 +44,7 @@ for i = 4, #ARGV, 3 do
 end
 local moves = redis.call("HMGET", KEYS[4], unpack(indexes))
 local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
+local payloads = redis.call("HMGET", KEYS[3], unpack(indexes))
 for i = 4, #ARGV, 3 do
   local index = ARGV[i]
   local order = (i - 4) / 3 + 1
@@ -61,7 +62,7 @@ for i = 4, #ARGV, 3 do
     if move then
       hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
     end
-    local payload = redis.call("HGET", KEYS[3], index)
+    local payload = payloads[order]
     if not payload then
       verdict = { "missing" }
     elseif tonumber(rowHop) ~= tonumber(hop) then

@@ -22,9 +22,19 @@ if before and before ~= ARGV[4] then
     redis.call("UNLINK", KEYS[7])
   end
   for _, entry in ipairs(redis.call("XRANGE", KEYS[7], "-", "+")) do
-    local isJson, result = pcall(cjson.decode, entry[2][4])
-    if not isJson or result.status ~= "answered" then
+    local fields, kept = entry[2], {}
+    for at = 1, #fields, 2 do
+      local isJson, result = pcall(cjson.decode, fields[at + 1])
+      if isJson and result.status == "answered" then
+        kept[#kept + 1] = fields[at]
+        kept[#kept + 1] = fields[at + 1]
+      end
+    end
+    if #kept < #fields then
       redis.call("XDEL", KEYS[7], entry[1])
+      if #kept > 0 then
+        redis.call("XADD", KEYS[7], "*", unpack(kept))
+      end
     end
   end
 end
@@ -47,7 +57,9 @@ local from = "-"
 repeat
   local entries = redis.call("XRANGE", KEYS[7], from, "+", "COUNT", 100)
   for _, entry in ipairs(entries) do
-    redis.call("SETBIT", KEYS[2], entry[2][2], 1)
+    for at = 1, #entry[2], 2 do
+      redis.call("SETBIT", KEYS[2], entry[2][at], 1)
+    end
     from = "(" .. entry[1]
   end
 until #entries < 100

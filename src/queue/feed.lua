@@ -12,12 +12,14 @@ if redis.call("HGET", KEYS[1], "epoch") ~= ARGV[1] then
   return false
 end
 local placings = {}
+local payloads = {}
 for i = 2, #ARGV, 3 do
   local index, payload, again = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if redis.call("GETBIT", KEYS[2], index) == 1 then
     placings[#placings + 1] = ""
   elseif again == "0" then
-    redis.call("HSET", KEYS[3], index, payload)
+    payloads[#payloads + 1] = index
+    payloads[#payloads + 1] = payload
     placings[#placings + 1] = "0:0"
   else
     local hop, attempts, position = "0", "0", "0"
@@ -25,9 +27,13 @@ for i = 2, #ARGV, 3 do
     if move then
       hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
     end
-    redis.call("HSET", KEYS[3], index, payload)
+    payloads[#payloads + 1] = index
+    payloads[#payloads + 1] = payload
     redis.call("HSET", KEYS[4], index, (tonumber(hop) + 1) .. ":" .. attempts .. ":" .. position)
     placings[#placings + 1] = (tonumber(hop) + 1) .. ":" .. position
   end
+end
+if #payloads > 0 then
+  redis.call("HSET", KEYS[3], unpack(payloads))
 end
 return placings

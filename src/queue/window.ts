@@ -11,6 +11,8 @@ export interface TierWindow {
   hasRoom(): boolean;
   /** Rows that its jobs should hold: what keeps a slot busy for a quarter of a second, at most. */
   rowsPerJob(): number;
+  /** A call of the tier took this long. */
+  noteLatency(latencyMs: number): void;
   enter(row: number, bytes: number, tiers: readonly string[]): void;
 }
 
@@ -36,6 +38,8 @@ export interface Windows {
   fedRows(): ReadonlyMap<number, FedRow>;
   /** Rows per job for a tier. */
   rowsPerJob(tier: string): number;
+  /** A call of that tier took this long; the first ones say at once how fast a tier is. */
+  noteLatency(tier: string, latencyMs: number): void;
   /** Notes by which row each row's job is named, as placing said. */
   noteJobs(rows: readonly { readonly row: number }[], jobRows: readonly (number | undefined)[]): void;
 }
@@ -47,6 +51,8 @@ const leastRows = 64;
 const mostOwnRecords = 2_000;
 const longestJobMs = 250;
 const mostRowsPerJob = 16;
+/** Weight of the newest call in the mean latency. */
+const newestWeight = 1 / 16;
 
 /**
  * A window holds what its tier finishes in about a second: the owner refills it within milliseconds, so more would only
@@ -59,8 +65,9 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
   let bytesInside = 0;
   const leaveHooks = new Map<TierWindow, (row: FedRow) => void>();
 
-  function create(tier: string, slots: () => number, limit: (drainPerSecond: number) => number): TierWindow {
+  function create(tier: string, slots: () => number, limit: (rowsPerSecond: number) => number): TierWindow {
     let rows = 0;
+    let latencyMs: number | undefined;
     let drained = 0;
     let drainPerSecond = 0;
     let measuredAtMs = Date.now();
@@ -71,6 +78,11 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
       drained = 0;
       measuredAtMs += elapsedMs;
     }
+    /** What it has done of late, or could do: the one is more with pools elsewhere, the other while it still gets going. */
+    function rowsPerSecond(): number {
+      measureDrain();
+      return Math.max(drainPerSecond, latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
+    }
     const window: TierWindow = {
       tier,
       number: windows.length,
@@ -80,13 +92,15 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
         return rows;
       },
       hasRoom() {
-        if (rows === 0) return true;
-        measureDrain();
-        return rows < limit(drainPerSecond) && bytesInside < mostBytes;
+        return rows === 0 || (rows < limit(rowsPerSecond()) && bytesInside < mostBytes);
       },
       rowsPerJob() {
-        const perSlot = (drainPerSecond * longestJobMs) / 1_000 / slots();
-        return Math.max(1, Math.min(mostRowsPerJob, Math.floor(perSlot)));
+        if (latencyMs === undefined) return 1;
+        return Math.max(1, Math.min(mostRowsPerJob, Math.floor(longestJobMs / latencyMs)));
+      },
+      noteLatency(newestMs) {
+        const leastMs = Math.max(1, newestMs);
+        latencyMs = latencyMs === undefined ? leastMs : latencyMs + (leastMs - latencyMs) * newestWeight;
       },
       enter(row, bytes, tiers) {
         rows++;
@@ -116,8 +130,7 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
         window = create(
           tier,
           () => concurrencyOf(tier),
-          (drainPerSecond) =>
-            Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(drainPerSecond))),
+          (rowsPerSecond) => Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(rowsPerSecond))),
         );
         byTier.set(tier, window);
       }
@@ -135,6 +148,7 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
     },
     fedRows: () => fed,
     rowsPerJob: (tier) => byTier.get(tier)?.rowsPerJob() ?? 1,
+    noteLatency: (tier, latencyMs) => byTier.get(tier)?.noteLatency(latencyMs),
     noteJobs(rows, jobRows) {
       for (const [order, { row }] of rows.entries()) {
         const one = fed.get(row);

@@ -21,8 +21,9 @@ export interface Collector {
   finish(): void;
 }
 
-const groupMost = 1_000;
-/** Groups are at least this far apart, so that one sync to disk serves many rows. */
+/** Entries of the stream in one group; each holds the results of one call of record.lua. */
+const groupMost = 64;
+/** Groups are at least this far apart unless full, so that one sync to disk serves many rows. */
 const groupIntervalMs = 20;
 const blockMs = 500;
 
@@ -41,7 +42,7 @@ export function createCollector({ blocking, stream, store, trim }: CollectOption
       const rewindsBefore = rewinds;
       const reply = await readGroup(isLast);
       if (reply.length > 0) {
-        await store(reply.map(([, fields]) => ({ row: Number(fields[1]), line: fields[3]! })));
+        await store(reply.flatMap(([, fields]) => recordedIn(fields)));
         // After a rewind the stream is read again from its head; what is stored already is recognised by its row.
         if (rewinds === rewindsBefore) {
           lastId = reply.at(-1)![0];
@@ -51,7 +52,7 @@ export function createCollector({ blocking, stream, store, trim }: CollectOption
         return;
       }
       const waitMs = lastGroupMs + groupIntervalMs - Date.now();
-      if (waitMs > 0 && !finishing) await sleep(waitMs);
+      if (waitMs > 0 && !finishing && reply.length < groupMost) await sleep(waitMs);
       lastGroupMs = Date.now();
     }
   }
@@ -87,6 +88,13 @@ export function createCollector({ blocking, stream, store, trim }: CollectOption
       finishing = true;
     },
   };
+}
+
+/** An entry's fields are rows, their values the result lines. */
+function recordedIn(fields: readonly string[]): Recorded[] {
+  const recorded: Recorded[] = [];
+  for (let at = 0; at < fields.length; at += 2) recorded.push({ row: Number(fields[at]), line: fields[at + 1]! });
+  return recorded;
 }
 
 function nextId(id: string): string {

@@ -13,6 +13,8 @@
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
   Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now; or false when the
   batch is unknown.
+  All results of a call make one entry of the stream, its fields the rows and its values their lines; what is removed is
+  removed at the end, in one command a key: a command costs more than a row.
 ]]
 local batch = redis.call("HMGET", KEYS[1], "state", "generation")
 if not batch[1] then
@@ -28,19 +30,28 @@ local function moveOf(index)
   return tonumber(hop), tonumber(attempts), tonumber(position)
 end
 
+local indexes = {}
+for i = 2, #ARGV, 4 do
+  indexes[#indexes + 1] = ARGV[i]
+end
+local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
+
 local answers = {}
+local settled = {}
+local recorded = {}
+local entry = {}
 for i = 2, #ARGV, 4 do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer = 0
-  if call ~= "" and redis.call("HGET", KEYS[5], index) == call then
-    redis.call("HDEL", KEYS[5], index)
+  if call ~= "" and calls[(i - 2) / 4 + 1] == call then
+    settled[#settled + 1] = index
   end
   if current then
     if action == "record" then
       if redis.call("SETBIT", KEYS[2], index, 1) == 0 then
-        redis.call("XADD", KEYS[6], "*", "i", index, "r", argument)
-        redis.call("HDEL", KEYS[3], index)
-        redis.call("HDEL", KEYS[4], index)
+        recorded[#recorded + 1] = index
+        entry[#entry + 1] = index
+        entry[#entry + 1] = argument
         answer = 1
       end
     elseif redis.call("GETBIT", KEYS[2], index) == 0 then
@@ -60,5 +71,13 @@ for i = 2, #ARGV, 4 do
     end
   end
   answers[#answers + 1] = answer
+end
+if #settled > 0 then
+  redis.call("HDEL", KEYS[5], unpack(settled))
+end
+if #recorded > 0 then
+  redis.call("XADD", KEYS[6], "*", unpack(entry))
+  redis.call("HDEL", KEYS[3], unpack(recorded))
+  redis.call("HDEL", KEYS[4], unpack(recorded))
 end
 return answers

@@ -34,7 +34,7 @@ function givenCollector(hooks: { store?: (group: readonly Recorded[]) => Promise
     collector,
     stored,
     events,
-    record: (row: number, id = "*") => server.client.xadd(stream, id, "i", row, "r", `{"row":${row}}`),
+    record: (row: number, id = "*") => server.client.xadd(stream, id, row, `{"row":${row}}`),
     length: () => server.client.xlen(stream),
   };
 }

@@ -144,7 +144,12 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
     },
     async results() {
       const entries = await redis.xrange(keys.results, "-", "+");
-      return (entries as [string, string[]][]).map(([, fields]) => ({ row: Number(fields[1]), line: fields[3]! }));
+      return (entries as [string, string[]][]).flatMap(([, fields]) =>
+        Array.from({ length: fields.length / 2 }, (_, at) => ({
+          row: Number(fields[2 * at]),
+          line: fields[2 * at + 1]!,
+        })),
+      );
     },
   };
 }

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { createWindows } from "../../src/queue/window.ts";
+
+/** A window of four slots, filled until it has no more room; the rows that it took. */
+function fill(windows: ReturnType<typeof createWindows>): number {
+  const window = windows.of("tier");
+  for (let row = 0; ; row++) {
+    if (!window.hasRoom()) return row;
+    window.enter(row, 1, ["tier"]);
+  }
+}
+
+describe("the window of a tier", () => {
+  it("holds one row a job until a call has said how fast the tier is", () => {
+    const windows = createWindows(() => 4);
+    windows.of("tier");
+    expect(windows.rowsPerJob("tier")).toBe(1);
+    windows.noteLatency("tier", 20);
+    expect(windows.rowsPerJob("tier")).toBe(12);
+  });
+
+  it.each([
+    [0, 16],
+    [1, 16],
+    [100, 2],
+    [251, 1],
+    [60_000, 1],
+  ])("holds in a job what keeps a slot busy for a quarter of a second: calls of %s ms", (latencyMs, rows) => {
+    const windows = createWindows(() => 4);
+    windows.of("tier");
+    windows.noteLatency("tier", latencyMs);
+    expect(windows.rowsPerJob("tier")).toBe(rows);
+  });
+
+  it("follows a tier that becomes slow", () => {
+    const windows = createWindows(() => 4);
+    windows.of("tier");
+    for (const latencyMs of [5, ...Array<number>(20).fill(2_000)]) windows.noteLatency("tier", latencyMs);
+    expect(windows.rowsPerJob("tier")).toBe(1);
+  });
+
+  it("has room for a second of the work that its slots can do at that latency, within its bounds", () => {
+    const unknown = createWindows(() => 4);
+    expect(fill(unknown)).toBe(64);
+    const fast = createWindows(() => 4);
+    fast.of("tier");
+    fast.noteLatency("tier", 10);
+    expect(fill(fast)).toBe(400);
+    const fastest = createWindows(() => 64);
+    fastest.of("tier");
+    fastest.noteLatency("tier", 1);
+    expect(fill(fastest)).toBe(4_000);
+  });
+});
