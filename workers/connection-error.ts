@@ -22,7 +22,10 @@ export function classifyConnectionError(error: Error, host: string, { sent, answ
   if (!answering && error.name === "HTTPParserError") {
     return { kind: "unreachable", message: `${host} does not speak HTTP; is its port right?` };
   }
-  if (!sent) return { kind: "unreachable", message: `${host} cannot be reached: ${wordsFor(code, error)}` };
+  // A proxy that wants another password: undici says so after the request has gone to it, and only to it.
+  const isProxyRefusal = /proxy authentication required/i.test(error.message);
+  if (!sent || isProxyRefusal)
+    return { kind: "unreachable", message: `${host} cannot be reached: ${wordsFor(code, error)}` };
   const when = answering ? "in the middle of its answer" : "before it answered";
   return { kind: "server-error", message: `${host} broke the connection ${when} (${code || messageOf(error)})` };
 }

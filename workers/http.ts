@@ -1,4 +1,5 @@
-import { Pool } from "undici";
+import { type Dispatcher, Pool, ProxyAgent } from "undici";
+import { proxyFor } from "../src/config/proxy.ts";
 import type { EndpointOptions } from "./adapter.ts";
 import { classifyConnectionError } from "./connection-error.ts";
 import { guardedConnector, type Lookup } from "./location-guard.ts";
@@ -40,18 +41,11 @@ const idleConnectionMs = 4_000;
  */
 export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpConnection {
   const url = new URL(options.baseUrl);
-  const connectOptions = { timeout: connectTimeoutMs, allowH2: false };
-  const pool = new Pool(url.origin, {
-    // The caller bounds its calls; a probe must not wait behind them.
-    connections: null,
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: idleConnectionMs,
-    connect:
-      options.location === "local" ? guardedConnector(options.trustedHosts, connectOptions, lookup) : connectOptions,
-  });
+  // A proxy would see what goes to a local server, and look for it on a network of its own.
+  const proxy = options.location === "local" ? undefined : proxyFor(url);
+  const pool =
+    proxy === undefined ? directPool(url, options, lookup) : new ProxyAgent({ uri: proxy.href, ...poolOptions });
+  const server = proxy === undefined ? url.host : `${url.host}, through the proxy ${proxy.host},`;
   const headers = ["accept", "application/json", "content-type", "application/json", "user-agent", "promptfleet"];
   if (options.apiKey !== undefined) headers.push("authorization", `Bearer ${options.apiKey}`);
 
@@ -91,7 +85,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
         if (controller === undefined) {
           giveUp({
             kind: "unreachable",
-            message: `${url.host} cannot be reached: no connection within ${timeoutMs} ms`,
+            message: `${server} cannot be reached: no connection within ${timeoutMs} ms`,
           });
         } else {
           giveUp({ kind: "timed-out", message: `${url.host} gave no whole answer within ${timeoutMs} ms` });
@@ -101,6 +95,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
 
       pool.dispatch(
         {
+          origin: url.origin,
           method: request.method,
           path: request.path,
           headers: request.headers?.length ? [...headers, ...request.headers] : headers,
@@ -129,9 +124,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
             settle(response());
           },
           onResponseError(_started, error) {
-            settle(
-              classifyConnectionError(error, url.host, { sent: controller !== undefined, answering: status !== 0 }),
-            );
+            settle(classifyConnectionError(error, server, { sent: controller !== undefined, answering: status !== 0 }));
           },
         },
       );
@@ -139,6 +132,26 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
   }
 
   return { host: url.host, basePath: url.pathname.replace(/\/+$/, ""), send, close: () => pool.destroy() };
+}
+
+/** The caller bounds its calls; a probe must not wait behind them. */
+const poolOptions = {
+  connections: null,
+  pipelining: 1,
+  allowH2: false,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: idleConnectionMs,
+  connectTimeout: connectTimeoutMs,
+} as const;
+
+function directPool(url: URL, options: EndpointOptions, lookup: Lookup | undefined): Dispatcher {
+  const connect = { timeout: connectTimeoutMs, allowH2: false };
+  const isLocal = options.location === "local";
+  return new Pool(url.origin, {
+    ...poolOptions,
+    connect: isLocal ? guardedConnector(options.trustedHosts, connect, lookup) : connect,
+  });
 }
 
 const abandoned = new Error("given up by this side");

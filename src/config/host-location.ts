@@ -39,7 +39,8 @@ export function hostOf(url: string | URL): string {
   return bareHost(new URL(url).hostname);
 }
 
-function bareHost(host: string): string {
+/** The same of a host alone. */
+export function bareHost(host: string): string {
   return host
     .replace(/^\[|\]$/g, "")
     .replace(/\.$/, "")

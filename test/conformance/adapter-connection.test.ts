@@ -1,7 +1,9 @@
+import { createServer as createSecureServer } from "node:https";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Endpoint } from "../../workers/adapter.ts";
 import type { adapters } from "../../workers/index.ts";
+import { selfSignedCertificate } from "../support/certificate.ts";
 import { replyJson, type Script, type ScriptedServer, startScriptedServer } from "../support/scripted-server.ts";
 import { callWith, connectTo, type Dialect, dialects, forChat } from "./dialects.ts";
 
@@ -145,6 +147,20 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
       expect(await nowhere.call(callWith())).toMatchObject(words);
       expect(await nowhere.probe(new AbortController().signal)).toMatchObject({ usable: false, outcome: words });
       await nowhere.close();
+    });
+
+    it("takes a server whose certificate nobody vouches for for an endpoint that is not there", async () => {
+      const { certificate, key } = selfSignedCertificate("localhost");
+      const secure = createSecureServer({ cert: certificate, key }, (_request, response) => response.end("never"));
+      await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+      const { port } = secure.address() as { port: number };
+      const other = connectTo(provider, server, { baseUrl: `https://127.0.0.1:${port}${dialect.basePath}` });
+      expect(await other.call(callWith())).toMatchObject({
+        kind: "unreachable",
+        message: expect.stringContaining("certificate is self-signed"),
+      });
+      await other.close();
+      await new Promise((resolve) => secure.close(resolve));
     });
 
     it("takes a program that does not speak HTTP for an endpoint that is not there", async () => {
