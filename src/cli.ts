@@ -64,6 +64,36 @@ function program(setExitCode: (code: number) => void): Command {
       setExitCode(await work(options));
     });
 
+  const audit = cli
+    .command("audit")
+    .description("Who was sent what: one line for each call that left, from the audit of the data directory.")
+    .option("--batch <id>", "of one batch")
+    .option("--row <index>", "of one row, by its index in the output", rowIndex)
+    .option("--model <name>", "to one model: an alias or a provider's id")
+    .option("--tier <name>", "to one tier")
+    .option("--private", "of private rows")
+    .option("--location <location>", "to local or to cloud tiers", oneOf("local", "cloud"))
+    .option("--since <time>", "from 2026-11-24, 2026-11-24T09:00Z, or 2h or 3d ago")
+    .option("--data-dir <dir>", "the data directory (else PROMPTFLEET_DATA_DIR, else one per user)")
+    .option("--json", "the records as JSON lines", false)
+    .action(async (options) => {
+      const { audit } = await import("./cli/audit.ts");
+      setExitCode(await audit(options));
+    });
+  audit
+    .command("verify")
+    .description("Finds whatever was edited, cut off or removed; exits 0 when the audit is whole, else 2.")
+    .option("--head <head>", 'an "audit_head" of a run\'s summary that must be there; may be repeated', collect, [])
+    .option("--config <file>", "models.json that names the fleet")
+    .option("--fleet <name>", "fleet whose Redis knows where chains end")
+    .option("--redis <url>", "the fleet's Redis (else REDIS_URL, else the embedded one)")
+    .option("--data-dir <dir>", "the data directory (else PROMPTFLEET_DATA_DIR, else one per user)")
+    .option("--json", "the verdict as JSON", false)
+    .action(async (_options, command: Command) => {
+      const { auditVerify } = await import("./cli/audit-verify.ts");
+      setExitCode(await auditVerify(command.optsWithGlobals()));
+    });
+
   return cli;
 }
 
@@ -84,6 +114,13 @@ function durationMs(text: string): number {
   if (unitMs === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
   return Number(amount) * unitMs;
 }
+
+function rowIndex(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected the index of a row, from 0");
+  return Number(text);
+}
+
+const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];
 
 function oneOf(...allowed: string[]) {
   return (text: string): string => {

@@ -16,9 +16,12 @@ import { createBatchClaims } from "./queue/claim-batch.ts";
 import { connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
 import { fleetNames } from "./queue/names.ts";
 import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
+import { identityOfThisProcess } from "./queue/process-identity.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
+import { openAuditTrail } from "./results/audit-trail.ts";
 import { createRecorder } from "./results/record-once.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
+import { mayHold } from "./routing/privacy-gate.ts";
 
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
@@ -39,11 +42,13 @@ export interface JoinOptions {
   readonly replaceConfig?: boolean;
   /** Where what is measured is kept, and what routes go by. */
   readonly latencies?: Latencies;
+  /** Where each call is put on record before it is made (`DATA_DIR/audit`). Default: nowhere. */
+  readonly auditDirectory?: string | undefined;
 }
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
-  const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
+  const { config, redis: address, foreignJob, alone = false, replaceConfig = false, auditDirectory } = options;
   const latencies = options.latencies ?? createLatencies();
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
@@ -82,6 +87,11 @@ export async function joinFleet(options: JoinOptions) {
   const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
   const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
+  const audit =
+    auditDirectory === undefined
+      ? undefined
+      : openAuditTrail({ directory: auditDirectory, processId, identity: identityOfThisProcess(), redis, names });
+  const privateTasks = new Set(Object.keys(config.tasks).filter((task) => config.tasks[task]?.private));
   const pools = new Map<string, RunningPool>();
   const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
   const share = shareLatencies(redis, names, latencies);
@@ -187,6 +197,9 @@ export async function joinFleet(options: JoinOptions) {
         apiKey: config.keyOf(tierName),
         rereadKey: () => config.rereadKeyOf(tierName),
         trustedHosts: config.policy.trustedHosts,
+        mayHold,
+        privateTasks,
+        audit: audit?.note,
         onChange: () => pools.get(tierName)?.applyCapacity(),
       });
       pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
@@ -196,7 +209,10 @@ export async function joinFleet(options: JoinOptions) {
     async leave(gracefully: boolean): Promise<void> {
       await Promise.all([...pools.values()].map((running) => (gracefully ? running.drain() : running.stopNow())));
     },
+    /** Where this process' audit ends; undefined while it has sent nothing. */
+    auditHead: () => audit?.head(),
     async close(): Promise<void> {
+      await audit?.close();
       await membership.leave();
       await queues.close();
       redis.disconnect();

@@ -40,9 +40,9 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
 
     const payload = JSON.parse(row.payload) as RowPayload;
     const rowKey = `foreign-${job.id}`;
-    const end = await pool.call(rowKey, payload, model);
     const attempts = ownErrors.get(rowKey) ?? 0;
     const asked = { row: 0, payload, model, attempts };
+    const end = await pool.call(rowKey, asked);
     if (end.outcome.kind === "answered") {
       return { value: await deliver(fleet(), job, row, answeredLine(asked, end, end.outcome.answer)) };
     }

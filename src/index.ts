@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ZodType } from "zod";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters as builtIn } from "../workers/index.ts";
-import { dataFolder } from "./config/environment.ts";
+import { auditFolder, dataFolder, redisUrl } from "./config/environment.ts";
 import { loadConfig } from "./config/load.ts";
 import type { ConfigFile } from "./config/schema.ts";
 import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
@@ -53,7 +53,10 @@ export interface FleetOptions {
   readonly tiers?: readonly string[];
   /** Adapters beside the built-in ones, by provider. */
   readonly adapters?: Partial<Record<string, Adapter>>;
-  /** Where the embedded Redis lives. Default: one per user. */
+  /**
+   * Where the embedded Redis and the audit live. Default: one per user; with a shared Redis none, and then no audit is
+   * kept here.
+   */
   readonly dataDirectory?: string;
 }
 
@@ -100,7 +103,9 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   const usable = options.tiers === undefined ? usableHere : () => ({ usable: true }) as const;
   const latencies = createLatencies();
   const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
-  const redis = await joinRedis({ url: options.redis, dataDirectory: dataFolder(options.dataDirectory) });
+  const dataDirectory = dataFolder(options.dataDirectory);
+  const hasDataDirectory = options.dataDirectory !== undefined || redisUrl(options.redis) === undefined;
+  const redis = await joinRedis({ url: options.redis, dataDirectory });
   let joined: JoinedFleet | undefined;
   try {
     joined = await joinFleet({
@@ -108,6 +113,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       redis: redis.address,
       alone: redis.alone,
       latencies,
+      auditDirectory: hasDataDirectory ? auditFolder(dataDirectory) : undefined,
       foreignJob: createForeignJobs(() => joined!, plan),
       ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
     });

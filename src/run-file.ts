@@ -35,6 +35,7 @@ export interface RunFileOptions {
   readonly retryFailed: boolean;
   readonly withPools: boolean;
   readonly replaceConfig: boolean;
+  readonly auditDirectory: string;
   readonly onNotice: (line: string) => void;
 }
 
@@ -57,6 +58,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     redis: options.redis,
     alone: options.alone,
     replaceConfig: options.replaceConfig,
+    auditDirectory: options.auditDirectory,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
   writeRunState(options.workPath, state);
@@ -99,6 +101,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
         how === "whole" ? "finished" : "interrupted",
         askedAgain,
         startedMs,
+        fleet.auditHead(),
       );
     } finally {
       clearTimeout(deadline);

@@ -1,5 +1,6 @@
 import type { Fleet } from "./fleet.ts";
 import type { OwnedBatch } from "./own-batch.ts";
+import { type AuditHead, headName } from "./results/audit-lines.ts";
 import type { Progress } from "./results/progress.ts";
 import type { RunState } from "./results/run-state.ts";
 
@@ -16,6 +17,8 @@ export interface RunSummary {
   readonly by_model: Record<string, unknown>;
   readonly by_tier: Record<string, unknown>;
   readonly output: string;
+  /** Where this process' audit ended, for `audit verify --head`; null when it sent nothing. */
+  readonly audit_head: string | null;
 }
 
 /** One line of the display: a tier and why it waits, if it does. */
@@ -70,6 +73,7 @@ export function summaryOf(
   how: RunSummary["state"],
   askedAgain: number,
   startedMs: number,
+  auditHead: AuditHead | undefined,
 ): RunSummary {
   return {
     batch: state.batchId,
@@ -83,6 +87,7 @@ export function summaryOf(
     by_model: countsOf(progress.byModel),
     by_tier: countsOf(progress.byTier),
     output,
+    audit_head: auditHead === undefined ? null : headName(auditHead),
   };
 }
 

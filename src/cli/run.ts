@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { dataFolder } from "../config/environment.ts";
+import { auditFolder, dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
 import { type Input, openInput } from "../intake/open-input.ts";
@@ -124,6 +124,7 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
       retryFailed,
       withPools: flags.pools,
       replaceConfig: flags.replaceConfig,
+      auditDirectory: auditFolder(dataDirectory),
       onNotice: say,
     });
     return await watch(fileRun, flags);

@@ -1,5 +1,5 @@
 import { adapters } from "../../workers/index.ts";
-import { dataFolder, redisUrl } from "../config/environment.ts";
+import { auditFolder, dataFolder, redisUrl } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Fleet, joinFleet } from "../fleet.ts";
 import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
@@ -29,7 +29,8 @@ export async function work(flags: WorkFlags): Promise<number> {
   const config = await loadConfig({ configPath: flags.config, fleet: flags.fleet, concurrency: flags.concurrency });
   const usable = tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const tiers = chooseTiers(flags.tiers, Object.keys(config.tiers), usable);
-  const redis = await joinRedis({ url: flags.redis, dataDirectory: dataFolder(flags.dataDir) });
+  const dataDirectory = dataFolder(flags.dataDir);
+  const redis = await joinRedis({ url: flags.redis, dataDirectory });
   const latencies = createLatencies();
   const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
   const fleet: Fleet = await joinFleet({
@@ -38,6 +39,7 @@ export async function work(flags: WorkFlags): Promise<number> {
     alone: redis.alone,
     replaceConfig: flags.replaceConfig,
     latencies,
+    auditDirectory: auditFolder(dataDirectory),
     foreignJob: createForeignJobs(() => fleet, plan),
   });
   try {

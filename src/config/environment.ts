@@ -28,6 +28,9 @@ export function dataFolder(flag?: string, environment: Environment = process.env
   return join(base, "promptfleet");
 }
 
+/** Where the audit of a data directory lies. */
+export const auditFolder = (dataDirectory: string): string => join(dataDirectory, "audit");
+
 /** The Redis to use instead of the embedded one: the flag, else `REDIS_URL`. It may hold a password: do not print it. */
 export function redisUrl(flag?: string, environment: Environment = process.env): string | undefined {
   return flag ?? readVariable("REDIS_URL", environment);

@@ -89,7 +89,7 @@ async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): 
     attempts: verdict.attempts,
   };
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
-  const end = await pool.call(job.batch, payload, model);
+  const end = await pool.call(job.batch, row);
   return settleRow(row, end, pool, context);
 }
 

@@ -1,11 +1,11 @@
 import { performance } from "node:perf_hooks";
-import type { BackendCall } from "../../workers/adapter.ts";
-import type { ModelConfig, TierConfig } from "../config/config.ts";
+import type { TierConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
-import type { RowPayload } from "../job/batch.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { patienceMs, type RowHistory } from "./decide-retry.ts";
+import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
+import type { AskedRow } from "./result-of-call.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
@@ -27,7 +27,7 @@ export interface TierPool {
   fallbackAtMs(): number | undefined;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
-  call(batchId: string, payload: RowPayload, model: ModelConfig): Promise<CallEnd>;
+  call(batchId: string, row: AskedRow): Promise<CallEnd>;
   /** What is known of a row's errors, after one of its calls has ended so. */
   historyOf(rowKey: string, end: CallEnd, ownErrors: number, hasNextModel: boolean): RowHistory;
   forget(rowKey: string): void;
@@ -42,6 +42,8 @@ export interface Blocked {
   /** From when on a row may move to its next model instead, by `Date.now`. */
   readonly fallbackAtMs: number;
 }
+
+export type TierPoolOptions = EndpointsOptions & DepartureOptions;
 
 export interface CallEnd {
   readonly outcome: Outcome;
@@ -73,9 +75,13 @@ const forgottenAfterMs = 180_000;
 const throttlePauseMs = 1_000;
 const unavailableModelPauseMs = 15_000;
 
-export function openTierPool(options: EndpointsOptions): TierPool {
+/** A row waits this long before its call is tried to be put on record again. */
+const auditRetryMs = 1_000;
+
+export function openTierPool(options: TierPoolOptions): TierPool {
   const { tier, onChange } = options;
   const endpoints = openEndpoints(options);
+  const depart = createDeparture(options);
   const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
   const erring = new Map<
@@ -107,7 +113,8 @@ export function openTierPool(options: EndpointsOptions): TierPool {
 
   const pausedUntilMs = (modelId: string): number => pauses.get(modelId)?.untilMs ?? 0;
 
-  async function callEndpoint(batchId: string, payload: RowPayload, model: ModelConfig): Promise<CallEnd> {
+  async function callEndpoint(batchId: string, row: AskedRow): Promise<CallEnd> {
+    const { model } = row;
     const state = await endpoints.acquire();
     if (state === undefined) return notAsked;
     if (pausedUntilMs(model.model) > Date.now()) {
@@ -119,16 +126,18 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     const answeredCountAtStart = state.answered;
     const abort = new AbortController();
     aborts.set(abort, batchId);
-    let outcome: Outcome;
+    let outcome: Outcome | NotOnRecord;
     try {
       const modelId = await endpoints.modelIdAt(state, model);
       outcome =
-        typeof modelId === "string"
-          ? await state.endpoint.call(backendCall(modelId, payload, model, abort.signal))
-          : modelId;
+        typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal: abort.signal }) : modelId;
     } finally {
       endpoints.release(state);
       aborts.delete(abort);
+    }
+    if (outcome.kind === "not-on-record") {
+      pause(model.model, outcome.message, auditRetryMs, false);
+      return notAsked;
     }
     outcome = withMend(outcome, tier, model.model);
     if (!abort.signal.aborted) {
@@ -137,20 +146,6 @@ export function openTierPool(options: EndpointsOptions): TierPool {
     }
     const latencyMs = Math.round(performance.now() - startedAtMs);
     return { outcome, latencyMs, answeredCount: state.answered, answeredCountAtStart };
-  }
-
-  function backendCall(modelId: string, payload: RowPayload, model: ModelConfig, signal: AbortSignal): BackendCall {
-    return {
-      model: modelId,
-      request: payload.request,
-      maxOutputTokens: payload.request.maxOutputTokens ?? model.maxOutputTokens,
-      ...(model.contextTokens === undefined ? {} : { contextTokens: model.contextTokens }),
-      defaults: model.defaults,
-      strict: payload.strict === true,
-      private: payload.private,
-      signal,
-      timeoutMs: tier.requestTimeoutMs,
-    };
   }
 
   function blockedFor(modelId: string): Blocked | undefined {

@@ -15,6 +15,8 @@ export interface FleetNames {
   readonly latencies: string;
   /** Set of the ids of batches that are open. */
   readonly openBatches: string;
+  /** Hash of a day: process id → JSON of where its audit chain ends. */
+  auditHeads(day: string): string;
   batch(batchId: string): BatchNames;
 }
 
@@ -45,6 +47,7 @@ export function fleetNames(fleet: string): FleetNames {
     tierDefinitions: `${tag}/tier-definitions`,
     latencies: `${tag}/latencies`,
     openBatches: `${tag}/open-batches`,
+    auditHeads: (day) => `${tag}/audit-heads/${day}`,
     batch: (batchId) => {
       const base = `${tag}/batch/${batchId}`;
       return {

@@ -1,0 +1,91 @@
+import type { BackendCall } from "../../workers/adapter.ts";
+import type { TierConfig } from "../config/config.ts";
+import type { Outcome } from "../job/outcome.ts";
+import type { EndpointState } from "./endpoints.ts";
+import type { AskedRow } from "./result-of-call.ts";
+
+/** A request that is about to leave, for the audit. */
+export interface DepartingCall {
+  readonly batch: string;
+  readonly row: number;
+  readonly attempt: number;
+  readonly tier: string;
+  readonly model: string;
+  readonly alias: string;
+  readonly host: string;
+  readonly location: "local" | "cloud";
+  readonly private: boolean;
+  readonly messages: unknown;
+}
+
+export interface DepartureOptions {
+  readonly tier: TierConfig;
+  /** Whether a tier may be given a row for that model id: true, or why not. Asked right before each call. */
+  readonly mayHold: (tier: TierConfig, modelId: string, isPrivate: boolean) => true | string;
+  /** Tasks that are private here, whatever a payload says. */
+  readonly privateTasks: ReadonlySet<string>;
+  /** Puts a call on record before it is made; resolves to why it may not be made, if that cannot be done. */
+  readonly audit?: ((call: DepartingCall) => Promise<string | undefined>) | undefined;
+}
+
+interface Departure {
+  readonly batchId: string;
+  readonly row: AskedRow;
+  /** The provider's; never "auto". */
+  readonly modelId: string;
+  readonly signal: AbortSignal;
+}
+
+/** No call was made, because it could not be put on record first. */
+export interface NotOnRecord {
+  readonly kind: "not-on-record";
+  readonly message: string;
+}
+
+/** The one way by which requests of rows leave for a backend: may they, are they on record, then the call. */
+export function createDeparture({ tier, mayHold, privateTasks, audit }: DepartureOptions) {
+  const hosts = new Map<string, string>(tier.baseUrls.map((baseUrl) => [baseUrl, new URL(baseUrl).host]));
+  /** Who sees what is sent where there is no URL. */
+  const program = tier.provider === "llama-cpp" ? "in-process" : tier.provider;
+
+  return async ({ endpoint, baseUrl }: EndpointState, departure: Departure): Promise<Outcome | NotOnRecord> => {
+    const { batchId, modelId, row } = departure;
+    const { payload, model } = row;
+    const isPrivate = payload.private || privateTasks.has(payload.task ?? "");
+    const held = mayHold(tier, modelId, isPrivate);
+    if (held !== true) return { kind: "refused-by-policy", message: held };
+    const trouble = await audit?.({
+      batch: batchId,
+      row: row.row,
+      attempt: row.attempts + 1,
+      tier: tier.name,
+      model: modelId,
+      alias: model.alias,
+      host: hosts.get(baseUrl) ?? program,
+      location: tier.location,
+      private: isPrivate,
+      messages: payload.request.openaiBody?.messages ?? payload.request.messages,
+    });
+    return trouble === undefined
+      ? endpoint.call(callOf(departure, isPrivate, tier.requestTimeoutMs))
+      : { kind: "not-on-record", message: trouble };
+  };
+}
+
+function callOf(
+  { modelId, row: { payload, model }, signal }: Departure,
+  isPrivate: boolean,
+  timeoutMs: number,
+): BackendCall {
+  return {
+    model: modelId,
+    request: payload.request,
+    maxOutputTokens: payload.request.maxOutputTokens ?? model.maxOutputTokens,
+    ...(model.contextTokens === undefined ? {} : { contextTokens: model.contextTokens }),
+    defaults: model.defaults,
+    strict: payload.strict === true,
+    private: isPrivate,
+    signal,
+    timeoutMs,
+  };
+}
