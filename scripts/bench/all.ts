@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { adaptersDefaults, measureAdapters } from "./adapters.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { measureMemory, memoryDefaults } from "./memory.ts";
 import { benchTable, withTable } from "./readme-table.ts";
@@ -22,8 +23,13 @@ const { values } = parseArgs({
 });
 const { quick, program } = values;
 const size = quick
-  ? { throughput: { rows: 2_000, rounds: 1 }, slots: { rows: 1_500 }, memory: { rows: 20_000 } }
-  : { throughput: {}, slots: {}, memory: {} };
+  ? {
+      throughput: { rows: 2_000, rounds: 1 },
+      slots: { rows: 1_500 },
+      memory: { rows: 20_000 },
+      adapters: { calls: 1_000, rounds: 1 },
+    }
+  : { throughput: {}, slots: {}, memory: {}, adapters: {} };
 
 const throughput = await measureThroughput({
   ...throughputDefaults,
@@ -36,6 +42,8 @@ const slots = await measureSlots({ ...slotsDefaults, ...size.slots, program });
 printFigures(slots.figures, !quick);
 const memory = await measureMemory({ ...memoryDefaults, ...size.memory, program });
 printFigures(memory.figures, !quick);
+const adapters = await measureAdapters({ ...adaptersDefaults, ...size.adapters, onRound: console.log });
+printFigures(adapters.figures, !quick);
 
 const circumstances = {
   date: new Date(),
@@ -46,12 +54,13 @@ const circumstances = {
 if (quick) {
   console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {
-  const table = benchTable([...throughput.figures, ...slots.figures, ...memory.figures], circumstances);
+  const figures = [throughput, slots, memory, adapters].flatMap((one) => one.figures);
+  const table = benchTable(figures, circumstances);
   const results = join(root, "docs", "bench-results");
   mkdirSync(results, { recursive: true });
   writeFileSync(
     join(results, "latest.json"),
-    `${JSON.stringify({ ...circumstances, throughput, slots, memory }, null, 2)}\n`,
+    `${JSON.stringify({ ...circumstances, throughput, slots, memory, adapters }, null, 2)}\n`,
   );
   writeTable(join(root, "README.md"), table);
 }

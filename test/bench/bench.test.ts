@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { measureAdapters } from "../../scripts/bench/adapters.ts";
 import { measureMemory } from "../../scripts/bench/memory.ts";
 import { measureProfile, profileDefaults } from "../../scripts/bench/profile.ts";
 import { measureSlots } from "../../scripts/bench/slots.ts";
@@ -26,6 +27,15 @@ describe("the benchmarks", () => {
     expect(rounds[0]!.promptfleet.redisCpuMsPerRow).toBeGreaterThan(0);
     expect(rounds[0]!["openai script"].redisCpuMsPerRow).toBe(0);
     expect(figures.map(({ goal }) => goal)).toEqual(["≥ 2.0 ×", "≥ 2.5 ×", "", ""]);
+  });
+
+  test("adapters measures what each adds to a call of undici alone", async () => {
+    const { rounds, figures } = await measureAdapters({ calls: 40, rounds: 1, concurrency: 10 });
+    expect(Object.keys(rounds[0]!)).toEqual(["undici", "openai-compatible", "ollama", "openai", "anthropic"]);
+    for (const cpuUs of Object.values(rounds[0]!)) expect(cpuUs).toBeGreaterThan(0);
+    expect(figures).toMatchObject([
+      { goal: "≤ 500", figure: expect.stringMatching(/^openai-compatible .*anthropic -?\d+$/) },
+    ]);
   });
 
   test("slots takes the server's word for the share of its slots that was busy", async () => {
