@@ -1,6 +1,8 @@
 import type { Provider } from "../src/config/config.ts";
 import type { Adapter } from "./adapter.ts";
+import { aichat } from "./aichat.ts";
 import { anthropic } from "./anthropic.ts";
+import { claudeCli } from "./claude-cli.ts";
 import { llamaCpp } from "./llama-cpp.ts";
 import { localai } from "./localai.ts";
 import { ollama } from "./ollama.ts";
@@ -17,4 +19,6 @@ export const adapters = {
   localai,
   ollama,
   "llama-cpp": llamaCpp,
+  aichat,
+  "claude-cli": claudeCli,
 } satisfies Partial<Record<Provider, Adapter>>;

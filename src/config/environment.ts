@@ -60,6 +60,22 @@ export function terminalHints(environment: Environment = process.env): {
   };
 }
 
+/** What any program needs to find its files, its language and its way out; never a key. */
+const surroundings = [
+  ...["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "XDG_CONFIG_HOME"],
+  ...["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy"],
+  ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
+];
+
+/** The variables that a program of others is started with: its surroundings and those named, as far as they are set. */
+export function environmentOfProgram(
+  names: readonly string[],
+  environment: Environment = process.env,
+): Record<string, string> {
+  const variables = [...surroundings, ...names].map((name) => [name, readVariable(name, environment)] as const);
+  return Object.fromEntries(variables.filter((one): one is [string, string] => one[1] !== undefined));
+}
+
 /** The first program of this name on `PATH` that may be run, as an absolute path. */
 export function findExecutable(name: string, environment: Environment = process.env): string | undefined {
   const folders = (environment.PATH ?? "").split(delimiter).filter(isAbsolute);

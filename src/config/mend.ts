@@ -28,7 +28,8 @@ export function mendOf(outcome: Outcome, tier: MendedTier, modelId: string): str
         return mendModel(tier, modelId);
     }
   }
-  // The adapters' own words for an address at which nobody listens.
+  // The adapters' own words for a program that is not there, and for an address at which nobody listens.
+  if (outcome.kind === "unreachable" && /not found on PATH/.test(outcome.message)) return mendProgram(tier);
   if (outcome.kind === "unreachable" && /connection refused/.test(outcome.message)) return mendServer(tier);
   return undefined;
 }
@@ -53,6 +54,18 @@ export function mendModel({ provider }: MendedTier, modelId: string): string | u
       return undefined;
     default:
       return id === undefined ? "load a model there" : "name a model that it has; promptfleet doctor lists them";
+  }
+}
+
+/** A program that is not installed. */
+export function mendProgram({ provider }: MendedTier): string | undefined {
+  switch (provider) {
+    case "aichat":
+      return "install it: cargo install aichat --locked";
+    case "claude-cli":
+      return "install it: npm install -g @anthropic-ai/claude-code";
+    default:
+      return undefined;
   }
 }
 

@@ -24,5 +24,6 @@ export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
   ollama: { defaultBaseUrl: "http://127.0.0.1:11434" },
   "llama-cpp": { noUrl: true, alwaysLocal: true },
   aichat: { noUrl: true, neverLocal: true },
-  "claude-cli": { noUrl: true, neverLocal: true },
+  // It takes nothing but a key: its own login would have it read files that a prompt names.
+  "claude-cli": { noUrl: true, neverLocal: true, defaultApiKeyEnv: "ANTHROPIC_API_KEY" },
 };

@@ -16,6 +16,8 @@ export interface Answer {
   readonly openaiBody?: Readonly<Record<string, unknown>>;
   /** Options of the row that this backend cannot take and that were left out, by their flat-row names. */
   readonly omittedOptions?: readonly string[];
+  /** What the call cost where the backend itself says so; else it is reckoned from the usage and the model's price. */
+  readonly costUsd?: number;
 }
 
 /** The closed set of ways in which one attempt (one call to one backend for one row) can end. */

@@ -17,7 +17,7 @@ export interface AskedRow {
 export function answeredLine(
   { row, payload, model, attempts }: AskedRow,
   { latencyMs }: { readonly latencyMs: number },
-  { text, finishReason, usage, openaiBody }: Answer,
+  { text, finishReason, usage, openaiBody, costUsd }: Answer,
 ): ResultLine {
   return {
     id: payload.id,
@@ -29,7 +29,7 @@ export function answeredLine(
     tier: model.tier,
     finish_reason: finishReason,
     usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
-    cost_usd: costUsdOf(usage, model.price),
+    cost_usd: costUsd ?? costUsdOf(usage, model.price),
     latency_ms: latencyMs,
     attempts: attempts + 1,
     error: null,

@@ -10,6 +10,7 @@ const tier = (provider: Provider, apiKeyEnv?: string) => ({
   ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
 });
 const refused: Outcome = { kind: "unreachable", message: "127.0.0.1:8123 cannot be reached: connection refused" };
+const notFound: Outcome = { kind: "unreachable", message: "some program not found on PATH" };
 const missing: Outcome = { kind: "unavailable", scope: "model", reason: "model-missing", message: "no such model" };
 const badKey: Outcome = { kind: "unavailable", scope: "tier", reason: "bad-key", message: "401" };
 const noCredit: Outcome = { kind: "unavailable", scope: "tier", reason: "no-credit", message: "402" };
@@ -23,6 +24,8 @@ describe("what stands in the way is told with the command that mends it", () => 
     ["an Ollama without any model", missing, "ollama", "auto", /^ollama pull \S+$/],
     ["a model that vLLM does not serve", missing, "vllm", "org/m", /vllm serve org\/m/],
     ["a model that a cloud does not have", missing, "openai", "gpt-0", /promptfleet doctor/],
+    ["an aichat that is not installed", notFound, "aichat", "auto", /^install it: cargo install aichat --locked$/],
+    ["a claude that is not installed", notFound, "claude-cli", "auto", /^install it: npm install -g @anthropic-ai/],
     ["missing credit", noCredit, "openai", "gpt-4o", /add credit or raise the spend limit/],
   ])("%s", (_title, outcome, provider, model, words) => {
     expect(mendOf(outcome, tier(provider), model)).toMatch(words);
