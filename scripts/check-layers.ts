@@ -34,6 +34,9 @@ const wiring = [
   "src/judge-lines.ts",
   "src/live-batch.ts",
   "src/foreign-jobs.ts",
+  "src/examine.ts",
+  "src/find-servers.ts",
+  "src/look-at-redis.ts",
 ];
 
 /** Where stages meet, in order: each may import those before it and everything that is no meeting place. */

@@ -94,6 +94,43 @@ function program(setExitCode: (code: number) => void): Command {
       setExitCode(await auditVerify(command.optsWithGlobals()));
     });
 
+  const reads = (command: Command): Command =>
+    command
+      .option("--config <file>", "models.json to use (else PROMPTFLEET_CONFIG, ./promptfleet.json, the packaged one)")
+      .option("--fleet <name>", "fleet to look at")
+      .option("--redis <url>", "the fleet's Redis (else REDIS_URL, else the embedded one while it runs)")
+      .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)")
+      .option("--json", "one JSON object on stdout", false);
+
+  reads(cli.command("doctor"))
+    .description(
+      "Says of every tier, Redis and this machine what is wrong and what mends it; 2 when there is a problem.",
+    )
+    .option("--probe", "also time a call of one token at every tier; may cost a fraction of a cent", false)
+    .action(async (options) => {
+      const { doctor } = await import("./cli/doctor.ts");
+      setExitCode(await doctor(options));
+    });
+
+  reads(cli.command("models"))
+    .description("The models of the config, and whether each can be used now.")
+    .option("--why <task>", "the models of a task in the order in which rows get them, and why")
+    .action(async (options) => {
+      const { models } = await import("./cli/models.ts");
+      setExitCode(await models(options));
+    });
+
+  cli
+    .command("init")
+    .description("Writes ./promptfleet.json from what is found: servers on this machine, keys.")
+    .option("--server <url>", "look here instead of at the usual ports of this machine; may be repeated", collect, [])
+    .option("--force", "overwrite a promptfleet.json that is there", false)
+    .option("--json", "one JSON object on stdout", false)
+    .action(async (options) => {
+      const { init } = await import("./cli/init.ts");
+      setExitCode(await init(options));
+    });
+
   return cli;
 }
 

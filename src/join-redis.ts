@@ -1,7 +1,7 @@
 import { findExecutable, readVariable, redisUrl } from "./config/environment.ts";
 import type { RedisAddress } from "./queue/connection.ts";
 import { joinEmbeddedRedis } from "./queue/embedded-redis.ts";
-import { chooseRedisBinary } from "./queue/redis-binary.ts";
+import { chooseRedisBinary, type RedisBinary } from "./queue/redis-binary.ts";
 
 export interface JoinedRedis {
   readonly address: RedisAddress;
@@ -26,11 +26,16 @@ export async function joinRedis(where: {
     await checkRedis({ url });
     return { address: { url }, alone: false, leave: async () => {} };
   }
+  const embedded = await joinEmbeddedRedis(where.dataDirectory, await findRedisBinary());
+  return { ...embedded, alone: embedded.joinedAlone };
+}
+
+/** The redis-server that an embedded one would be. @throws UserError when there is none that can. */
+export function findRedisBinary(): Promise<RedisBinary> {
   const candidates = [
     readVariable("PROMPTFLEET_REDIS_SERVER"),
     findExecutable("redis-server"),
     findExecutable("valkey-server"),
   ].filter((path) => path !== undefined);
-  const embedded = await joinEmbeddedRedis(where.dataDirectory, await chooseRedisBinary(candidates));
-  return { ...embedded, alone: embedded.joinedAlone };
+  return chooseRedisBinary(candidates);
 }

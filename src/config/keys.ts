@@ -20,7 +20,10 @@ export interface FoundKey {
  * none. The files are read only when the environment leaves something open.
  * @throws UserError when such a file can be read by others than its owner, or not by us.
  */
-export async function findKeys(names: Iterable<string>, environment: Environment): Promise<Map<string, FoundKey>> {
+export async function findKeys(
+  names: Iterable<string>,
+  environment: Environment = process.env,
+): Promise<Map<string, FoundKey>> {
   const keys = new Map<string, FoundKey>();
   const missing = new Set<string>();
   for (const name of names) {

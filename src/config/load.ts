@@ -29,6 +29,8 @@ export interface LoadOptions extends ModelFlags {
   readonly fleet?: string | undefined;
   /** `--concurrency TIER=N`: calls at once per endpoint. */
   readonly concurrency?: Readonly<Record<string, number>> | undefined;
+  /** Told of a key file that may not be read, which then counts as empty (`doctor`). Default: it is refused. */
+  readonly onKeyFileTrouble?: ((trouble: UserError) => void) | undefined;
 }
 
 const packaged = "packaged";
@@ -65,7 +67,11 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
   const config = buildConfig(file, {
     fleet: checkFleet(options.fleet ?? fleetVariable(environment) ?? file.fleet ?? "promptfleet"),
     source: source.path === packagedConfigPath() ? packaged : source.path,
-    keys: await loadKeys(new Set(keyNames), environment),
+    keys: await loadKeys(new Set(keyNames), environment).catch((error: unknown) => {
+      if (options.onKeyFileTrouble === undefined || !(error instanceof UserError)) throw error;
+      options.onKeyFileTrouble(error);
+      return new Map<string, string>();
+    }),
     rereadKey: async (name) => (await loadKeys([name], environment)).get(name),
   });
   return withKnownPrices(config);

@@ -34,10 +34,13 @@ export function mendOf(outcome: Outcome, tier: MendedTier, modelId: string): str
   return undefined;
 }
 
-/** A key that is not there, or is refused. */
-export function mendKey({ apiKeyEnv, name }: MendedTier): string {
+/** Where a key is best put: this file can be changed while a run goes on. */
+export const keyHome = "~/.config/promptfleet/env";
+
+/** A key that is refused. */
+function mendKey({ apiKeyEnv, name }: MendedTier): string {
   if (apiKeyEnv === undefined) return `the server wants a key: name its variable in "apiKeyEnv" of tier ${name}`;
-  return `put a valid ${apiKeyEnv} into ~/.config/promptfleet/env, which is read again by itself (one in the environment goes before it, and needs a restart)`;
+  return `put a valid ${apiKeyEnv} into ${keyHome}, which is read again by itself (one in the environment goes before it, and needs a restart)`;
 }
 
 /** A model that the server does not have; "auto" is any. */

@@ -58,6 +58,14 @@ export async function joinEmbeddedRedis(dataDirectory: string, binary: RedisBina
   });
 }
 
+/** Where the embedded Redis of a data directory answers now; undefined while none runs. Starts and joins nothing. */
+export async function findEmbeddedRedis(dataDirectory: string): Promise<RedisAddress | undefined> {
+  const directory = join(dataDirectory, "redis");
+  if (!existsSync(directory)) return undefined;
+  const socketPath = socketPathFor(directory);
+  return (await answers(socketPath)) ? { socketPath } : undefined;
+}
+
 function socketPathFor(directory: string): string {
   const beside = join(directory, "redis.sock");
   if (Buffer.byteLength(beside) <= longestSocketPathBytes) return beside;

@@ -1,0 +1,88 @@
+import { redisUrl } from "./config/environment.ts";
+import { type RedisFacts, readRedisFacts } from "./inspect/redis-facts.ts";
+import { messageOf } from "./job/errors.ts";
+import { createLatencies, type Latencies } from "./job/latency.ts";
+import { findRedisBinary } from "./join-redis.ts";
+import { shareLatencies } from "./pool/share-latencies.ts";
+import { checkRedis, connectRedis, describeAddress, type RedisAddress } from "./queue/connection.ts";
+import { findEmbeddedRedis } from "./queue/embedded-redis.ts";
+import { fleetNames } from "./queue/names.ts";
+import { openTierQueues } from "./queue/tier-queues.ts";
+
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+}
+
+/** A Redis as a fleet would find it. */
+export interface RedisLook {
+  /** Its address without a password; the redis-server that an embedded one would be; or what was looked for. */
+  readonly where: string;
+  readonly kind: "given" | "embedded" | "embedded-not-running";
+  readonly facts?: RedisFacts;
+  readonly latencyMs?: number;
+  /** By tier. */
+  readonly queues: Readonly<Record<string, QueueCounts>>;
+  /** Why it cannot be used, with what to do. */
+  readonly problem?: string;
+  /** What the fleet measured; nothing where no Redis is running. */
+  readonly latencies: Latencies;
+}
+
+const pings = 10;
+
+/** Looks at the Redis of the flag or of REDIS_URL, else at the embedded one while it runs. Starts and changes nothing. */
+export async function lookAtRedis(
+  where: { readonly url: string | undefined; readonly dataDirectory: string },
+  fleet: string,
+  tiers: readonly string[],
+): Promise<RedisLook> {
+  const url = redisUrl(where.url);
+  const address: RedisAddress | undefined = url === undefined ? await findEmbeddedRedis(where.dataDirectory) : { url };
+  const nothing = { queues: {}, latencies: createLatencies() };
+  if (address === undefined) {
+    try {
+      return { ...nothing, where: (await findRedisBinary()).path, kind: "embedded-not-running" };
+    } catch (error) {
+      return { ...nothing, where: "no redis-server", kind: "embedded-not-running", problem: messageOf(error) };
+    }
+  }
+  const described = { where: describeAddress(address), kind: url === undefined ? "embedded" : "given" } as const;
+  try {
+    await checkRedis(address);
+  } catch (error) {
+    return { ...nothing, ...described, problem: messageOf(error) };
+  }
+  return { ...described, ...(await ask(address, fleet, tiers)) };
+}
+
+async function ask(address: RedisAddress, fleet: string, tiers: readonly string[]) {
+  const redis = connectRedis(address, "doctor");
+  const names = fleetNames(fleet);
+  const queues = openTierQueues(redis, names);
+  try {
+    const latencies = createLatencies();
+    await shareLatencies(redis, names, latencies)();
+    const info = await redis.info();
+    // Hosted servers refuse CONFIG.
+    const save = await redis.config("GET", "save").catch(() => ["save", ""]);
+    const startedMs = performance.now();
+    for (let ping = 0; ping < pings; ping++) await redis.ping();
+    const latencyMs = (performance.now() - startedMs) / pings;
+    const counts: Record<string, QueueCounts> = {};
+    for (const tier of tiers) {
+      const { wait = 0, active = 0, delayed = 0 } = await queues.of(tier).getJobCounts("wait", "active", "delayed");
+      counts[tier] = { waiting: wait, active, delayed };
+    }
+    return {
+      facts: readRedisFacts(info, (save as string[])[1] ?? ""),
+      latencyMs: Math.round(latencyMs * 100) / 100,
+      queues: counts,
+      latencies,
+    };
+  } finally {
+    await queues.close();
+    redis.disconnect();
+  }
+}
