@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { SimulatedStats } from "../../test/support/simulated-backend.ts";
 
-/** The SIMULATED server of the tests, in a process of its own. */
+/** A SIMULATED server in a process of its own. */
 export interface SimulatedServer {
   readonly port: number;
   readonly baseUrl: string;
@@ -22,15 +22,24 @@ export interface ServerManners {
   readonly slots: number;
 }
 
-const program = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
+const mannered = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
+const instant = join(import.meta.dirname, "instant-server.ts");
 
-/** @param manners default: answers at once, without limit. */
+/** @param manners default: answers at once, without limit, and by the server that uses least itself. */
 export async function startSimulatedServer(manners?: ServerManners): Promise<SimulatedServer> {
-  const options =
+  const args =
     manners === undefined
-      ? []
-      : ["--latency-ms", `${manners.latencyMs}`, "--sigma", `${manners.sigma}`, "--slots", `${manners.slots}`];
-  const child = spawn(process.execPath, [program, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+      ? [instant]
+      : [
+          mannered,
+          "--latency-ms",
+          `${manners.latencyMs}`,
+          "--sigma",
+          `${manners.sigma}`,
+          "--slots",
+          `${manners.slots}`,
+        ];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const [line] = (await Promise.race([
     once(createInterface({ input: child.stdout }), "line"),
