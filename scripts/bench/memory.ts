@@ -10,7 +10,7 @@ import { watchFirstAnswer } from "./first-answer.ts";
 import { builtProgram, measureFleetRun, outputName } from "./fleet-run.ts";
 import { writePrompts } from "./prompts.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
-import { type SimulatedServer, startSimulatedServer } from "./simulated-server.ts";
+import { type SimulatedServer, startInstantServer } from "./simulated-server.ts";
 import { inWorkplace } from "./workplace.ts";
 
 export interface MemoryOptions {
@@ -42,7 +42,7 @@ const indexBytesPerRow = 32;
 const mostGrowth = 1.25;
 
 export async function measureMemory(options: MemoryOptions): Promise<MemoryResult> {
-  const server = await startSimulatedServer();
+  const server = await startInstantServer();
   try {
     const small = await measureRows({ ...options, rows: Math.ceil(options.rows / 10) }, server);
     const large = await measureRows(options, server);

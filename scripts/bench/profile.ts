@@ -9,7 +9,7 @@ import { builtProgram, measureFleetRun } from "./fleet-run.ts";
 import { type CpuProfile, type ProfileSummary, summarise } from "./profile-summary.ts";
 import { writePrompts } from "./prompts.ts";
 import { readOptions } from "./run-alone.ts";
-import { startSimulatedServer } from "./simulated-server.ts";
+import { startInstantServer } from "./simulated-server.ts";
 import { inWorkplace } from "./workplace.ts";
 
 export interface ProfileOptions {
@@ -33,7 +33,7 @@ export async function measureProfile({ program, rows, concurrency }: ProfileOpti
   return inWorkplace(async (workplace) => {
     const input = join(workplace, "input.jsonl");
     await writePrompts(input, rows);
-    const server = await startSimulatedServer();
+    const server = await startInstantServer();
     try {
       const profiles = join(workplace, "profiles");
       const { client, redis } = await measureFleetRun({

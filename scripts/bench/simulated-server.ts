@@ -8,6 +8,7 @@ import type { SimulatedStats } from "../../test/support/simulated-backend.ts";
 export interface SimulatedServer {
   readonly port: number;
   readonly baseUrl: string;
+  /** The instant one knows `requests` and `spanMs` only. */
   stats(): Promise<SimulatedStats>;
   /** Forgets all counts. */
   reset(): Promise<void>;
@@ -22,23 +23,20 @@ export interface ServerManners {
   readonly slots: number;
 }
 
-const mannered = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
-const instant = join(import.meta.dirname, "instant-server.ts");
+/** The tests' server. @param manners default: answers at once, without limit. */
+export function startSimulatedServer(manners?: ServerManners): Promise<SimulatedServer> {
+  const program = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
+  if (manners === undefined) return start([program]);
+  const { latencyMs, sigma, slots } = manners;
+  return start([program, "--latency-ms", `${latencyMs}`, "--sigma", `${sigma}`, "--slots", `${slots}`]);
+}
 
-/** @param manners default: answers at once, without limit, and by the server that uses least itself. */
-export async function startSimulatedServer(manners?: ServerManners): Promise<SimulatedServer> {
-  const args =
-    manners === undefined
-      ? [instant]
-      : [
-          mannered,
-          "--latency-ms",
-          `${manners.latencyMs}`,
-          "--sigma",
-          `${manners.sigma}`,
-          "--slots",
-          `${manners.slots}`,
-        ];
+/** One that answers OpenAI's chats only, at once, and uses least of the machine itself. */
+export function startInstantServer(): Promise<SimulatedServer> {
+  return start([join(import.meta.dirname, "instant-server.ts")]);
+}
+
+async function start(args: readonly string[]): Promise<SimulatedServer> {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const [line] = (await Promise.race([

@@ -11,7 +11,7 @@ import { measureProcess, type ProcessMeasure } from "./measure-process.ts";
 import { startPrivateRedis } from "./private-redis.ts";
 import { checkAnswers, writePrompts } from "./prompts.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
-import { type SimulatedServer, startSimulatedServer } from "./simulated-server.ts";
+import { type SimulatedServer, startInstantServer } from "./simulated-server.ts";
 import { type RedisMeasure, watchRedis } from "./watch-redis.ts";
 import { inWorkplace } from "./workplace.ts";
 
@@ -93,7 +93,7 @@ export async function measureThroughput(options: ThroughputOptions): Promise<Thr
   return inWorkplace(async (workplace) => {
     const input = join(workplace, "input.jsonl");
     await writePrompts(input, options.rows);
-    const server = await startSimulatedServer();
+    const server = await startInstantServer();
     const rounds: Record<Side, SideMeasure>[] = [];
     let redisVersion = "";
     try {
