@@ -29,6 +29,8 @@ function program(setExitCode: (code: number) => void): Command {
     .option("--prompt <template>", "makes the prompt from columns: 'Summarise: {{text}}'")
     .option("--prompt-file <file>", "the same from a file")
     .option("--system <text>", "system prompt of rows that have none")
+    .option("--schema <file>", "JSON schema that every answer must fit, for rows that bring none")
+    .option("--choices <texts>", "every answer is one of these, by commas, for rows that bring none", commaList)
     .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
     .option(
       "--deadline <duration>",
@@ -166,7 +168,11 @@ function oneOf(...allowed: string[]) {
   };
 }
 
-const commaList = (text: string): string[] => text.split(",").filter((part) => part !== "");
+const commaList = (text: string): string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 
 async function main(): Promise<void> {
   enableCompileCache();

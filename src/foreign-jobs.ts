@@ -7,6 +7,7 @@ import { failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PromptRow } from "./job/row.ts";
 import type { LiveBatch } from "./live-batch.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
+import { askInForm } from "./pool/ask-in-form.ts";
 import { decideAfter } from "./pool/decide-retry.ts";
 import { answeredLine, failedLine } from "./pool/result-of-call.ts";
 import { type ForeignJob, stallOptions } from "./pool/run-pool.ts";
@@ -42,7 +43,7 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     const rowKey = `foreign-${job.id}`;
     const attempts = ownErrors.get(rowKey) ?? 0;
     const asked = { row: 0, payload, model, attempts };
-    const end = await pool.call(rowKey, asked);
+    const end = await askInForm(asked, (again) => pool.call(rowKey, again));
     if (end.outcome.kind === "answered") {
       return { value: await deliver(fleet(), job, row, answeredLine(asked, end, end.outcome.answer)) };
     }

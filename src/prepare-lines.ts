@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { adapters } from "../workers/index.ts";
 import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
@@ -6,7 +7,7 @@ import { createRowParser, type RowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
 import { UserError } from "./job/errors.ts";
 import type { Latencies } from "./job/latency.ts";
-import type { LineFormat } from "./job/row.ts";
+import type { AnswerForm, LineFormat } from "./job/row.ts";
 import { createRowPlanner } from "./plan-row.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, prefersLatency, type Router } from "./routing/choose-model.ts";
@@ -21,6 +22,7 @@ export interface LineFlags {
   readonly prompt?: string | undefined;
   readonly promptFile?: string | undefined;
   readonly system?: string | undefined;
+  readonly answerForm?: AnswerForm | undefined;
   readonly strict: boolean;
   readonly wait: boolean;
   readonly pools: boolean;
@@ -40,6 +42,8 @@ export async function prepareLines(
   const parse = createRowParser({
     ...(template === undefined ? {} : { prompt: template }),
     ...(flags.system === undefined ? {} : { system: flags.system }),
+    answerForm: flags.answerForm,
+    imageFolder: imageFolderOf(input),
     strict: flags.strict,
     kind: input.kind,
   });
@@ -57,6 +61,11 @@ export async function prepareLines(
   );
   if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
   return reader;
+}
+
+/** Paths of images begin at the folder of the input's file, so that both can be moved; a pipe has none. */
+function imageFolderOf({ identity: { source, modifiedMs } }: Input): string {
+  return modifiedMs === 0 ? process.cwd() : dirname(resolve(source));
 }
 
 async function formatOf(input: Input, parse: RowParser): Promise<LineFormat> {

@@ -24,6 +24,8 @@ export interface BackendCall {
   readonly maxOutputTokens: number;
   readonly contextTokens?: number;
   readonly defaults: ModelConfig["defaults"];
+  /** The row's form of an answer is asked for in words: its adapter found that the backend cannot be held to it. */
+  readonly formInWords?: boolean;
   /** An option that this backend cannot take fails the row (`rejected`) instead of being left out. */
   readonly strict: boolean;
   /** A private row: refused at the socket unless the address is local. */

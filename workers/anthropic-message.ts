@@ -41,6 +41,9 @@ export function messageRequest(model: string, plain: PlainRequest): MessageCreat
     model,
     max_tokens: plain.maxOutputTokens,
     messages,
+    ...(plain.answerSchema === undefined
+      ? {}
+      : { output_config: { format: { type: "json_schema" as const, schema: { ...plain.answerSchema } } } }),
     ...(system.length > 0 ? { system: system.join("\n\n") } : {}),
     ...(plain.stop !== undefined && plain.stop.length > 0 ? { stop_sequences: [...plain.stop] } : {}),
   };

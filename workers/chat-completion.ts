@@ -1,5 +1,7 @@
 import type { Answer } from "../src/job/outcome.ts";
+import type { AnswerForm } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
+import { allowsStrict, schemaOf, withFormInWords } from "./answer-form.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
 import { errorIn, isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyError } from "./classify.ts";
@@ -7,30 +9,40 @@ import type { Failure, HttpResponse } from "./response.ts";
 
 export type ChatRequest = Readonly<Record<string, unknown>>;
 
+/** The option of a request that holds the answer to a form. */
+export type FormOption = (form: AnswerForm) => Readonly<Record<string, unknown>>;
+
+/** Structured output as OpenAI has it, and most who speak its dialect. */
+export const responseFormat: FormOption = (form) => {
+  const schema = schemaOf(form);
+  const strict = allowsStrict(schema) ? { strict: true } : {};
+  return { response_format: { type: "json_schema", json_schema: { name: "answer", schema, ...strict } } };
+};
+
 type Read = { readonly kind: "answered"; readonly answer: Answer } | Failure;
 
 /**
  * A request in OpenAI's chat dialect. A body that came as an OpenAI batch line is sent whole, but for its
  * model and for streaming.
  * @param withLimit false leaves out an output limit that is not the row's own.
+ * @param formOption how the server is held to the row's form of an answer.
  */
-export function chatRequest(
-  { model, request, maxOutputTokens, defaults }: BackendCall,
-  withLimit: boolean,
-): ChatRequest {
+export function chatRequest(call: BackendCall, withLimit: boolean, formOption = responseFormat): ChatRequest {
+  const { model, request, maxOutputTokens, defaults } = call;
   if (request.openaiBody !== undefined) {
     const { stream, stream_options, ...body } = request.openaiBody;
     return { ...body, model };
   }
   return {
     model,
-    messages: request.messages,
+    messages: withFormInWords(request.messages, call),
     // JSON.stringify leaves out what is undefined.
     max_tokens: request.maxOutputTokens ?? (withLimit ? maxOutputTokens : undefined),
     temperature: request.temperature ?? defaults.temperature,
     top_p: request.topP ?? defaults.topP,
     stop: request.stop ?? defaults.stop,
     seed: request.seed ?? defaults.seed,
+    ...(request.answerForm === undefined || call.formInWords ? {} : formOption(request.answerForm)),
   };
 }
 

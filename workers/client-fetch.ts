@@ -1,6 +1,7 @@
 import type { Outcome } from "../src/job/outcome.ts";
 import type { PromptRequest } from "../src/job/row.ts";
 import type { BackendCall, Endpoint, Probe } from "./adapter.ts";
+import { inWordsIfRefused } from "./answer-form.ts";
 import { noAnswer } from "./answer-parts.ts";
 import { type ClassifyContext, classifyResponse } from "./classify.ts";
 import type { HttpConnection } from "./http.ts";
@@ -38,14 +39,14 @@ export function clientEndpoint(connection: HttpConnection, apiKey: string | unde
   const failed = (error: unknown, request: ClientRequest, prompt?: PromptRequest): Failure =>
     failureOf(error, request, host, (response) => classify(response, { host, apiKey, request: prompt }));
   return {
-    async call(call) {
+    call: inWordsIfRefused(async (call) => {
       const request = requestFor(call);
       try {
         return await work.ask(call, request);
       } catch (error) {
         return failed(error, request, call.request);
       }
-    },
+    }),
     async probe(signal) {
       const request = requestFor({ private: false, signal, timeoutMs: probeTimeoutMs });
       try {

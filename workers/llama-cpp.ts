@@ -46,11 +46,11 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     const { model, signal, timeoutMs, contextTokens } = backendCall;
     const file = findModelFile(model);
     if ("lookedAt" in file) return modelMissing(model, file.lookedAt);
-    const request = plainRequest(backendCall);
+    const request = plainRequest({ ...backendCall, formInWords: true });
     const refusal = refuseOmissions(backendCall, request);
     if (refusal !== undefined) return refusal;
     if (request.messages.some(({ imageUrls }) => imageUrls.length > 0)) {
-      return { kind: "rejected", message: "the embedded model takes no images" };
+      return { kind: "rejected", message: `${model} sees no images; name a model that does, or the task vision` };
     }
     const stop = new AbortController();
     const onAbort = (): void => stop.abort(cancelled);

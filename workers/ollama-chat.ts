@@ -17,7 +17,8 @@ export function chatRequest(
   for (const { role, text, imageUrls } of plain.messages) {
     const images = imageUrls.map((url) => /^data:[^,]*;base64,(.*)$/s.exec(url)?.[1]);
     if (images.includes(undefined)) {
-      return { kind: "rejected", message: "Ollama takes images as data: URLs in base64 only, and fetches none" };
+      const message = "Ollama fetches no image: give this row a path or a data: URI in base64 instead of a URL";
+      return { kind: "rejected", message };
     }
     messages.push({ role, content: text, ...(images.length > 0 ? { images: images as string[] } : {}) });
   }
@@ -26,6 +27,7 @@ export function chatRequest(
     model,
     messages,
     stream: false,
+    ...(plain.answerSchema === undefined ? {} : { format: plain.answerSchema }),
     // Without these two, long prompts and long answers lose their beginning silently. The client's types lack them.
     ...{ truncate: false, shift: false },
     options: {

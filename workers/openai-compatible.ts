@@ -1,7 +1,8 @@
 import type { Provider } from "../src/config/config.ts";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./adapter.ts";
-import { chatRequest, readChatCompletion } from "./chat-completion.ts";
+import { inWordsIfRefused } from "./answer-form.ts";
+import { chatRequest, type FormOption, readChatCompletion } from "./chat-completion.ts";
 import { classifyResponse } from "./classify.ts";
 import { type HttpConnection, openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
@@ -14,6 +15,8 @@ export interface OpenaiDialect {
   readonly defaultConcurrency: number;
   /** The path to use when the base URL has none. */
   readonly defaultPath: string;
+  /** Default: OpenAI's `response_format`. */
+  readonly formOption?: FormOption;
   /** Asked before the list of models: undefined when the server is ready. */
   readonly checkReady?: (ask: Ask, serverPath: string) => Promise<Failure | undefined>;
 }
@@ -52,7 +55,7 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
     const response = await connection.send({
       method: "POST",
       path: chatPath,
-      body: JSON.stringify(chatRequest(call, withLimit)),
+      body: JSON.stringify(chatRequest(call, withLimit, dialect.formOption)),
       private: call.private,
       signal: call.signal,
       timeoutMs: call.timeoutMs,
@@ -64,7 +67,7 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
   }
 
   return {
-    async call(call) {
+    call: inWordsIfRefused(async (call) => {
       const startedAtMs = performance.now();
       const { request, maxOutputTokens, model } = call;
       // The default limit may be more than a small model's context has room for; such servers then refuse every row,
@@ -76,7 +79,7 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
       if (outcome.kind !== "context-overflow" || ownLimit || !withLimit) return outcome;
       const timeoutMs = call.timeoutMs - Math.round(performance.now() - startedAtMs);
       return timeoutMs > 0 ? ask({ ...call, timeoutMs }, false) : outcome;
-    },
+    }),
     async probe(signal) {
       const get: Ask = async (target) => {
         const response = await send(connection, target, signal);

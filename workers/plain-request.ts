@@ -1,5 +1,6 @@
-import type { Message } from "../src/job/row.ts";
+import type { JsonSchema, Message } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
+import { schemaOf, withFormInWords } from "./answer-form.ts";
 import { isObject } from "./backend-words.ts";
 import type { Failure } from "./response.ts";
 
@@ -11,6 +12,8 @@ export interface PlainRequest {
   readonly topP: number | undefined;
   readonly stop: readonly string[] | undefined;
   readonly seed: number | undefined;
+  /** What the backend is to hold its answer to; undefined when the row asks for no form, or is asked for it in words. */
+  readonly answerSchema: JsonSchema | undefined;
   /** Keys of an OpenAI body that ask for something this backend is not asked for. */
   readonly omittedOptions: readonly string[];
 }
@@ -39,12 +42,15 @@ export function refuseOmissions(
 }
 
 /** Brings the row's options, those of an OpenAI body and the model's defaults together, in this order. */
-export function plainRequest({ request, maxOutputTokens, defaults }: BackendCall): PlainRequest {
+export function plainRequest(call: BackendCall): PlainRequest {
+  const { request, maxOutputTokens, defaults, formInWords } = call;
+  const form = request.answerForm;
   const body = request.openaiBody ?? {};
   const bodyMessages = Array.isArray(body.messages) ? (body.messages as readonly Message[]) : undefined;
   const bodyStop = typeof body.stop === "string" ? [body.stop] : body.stop;
   return {
-    messages: (bodyMessages ?? request.messages).map(plainMessage),
+    messages: withFormInWords(bodyMessages ?? request.messages, call).map(plainMessage),
+    answerSchema: form === undefined || formInWords ? undefined : schemaOf(form),
     maxOutputTokens:
       request.maxOutputTokens ?? numberIn(body.max_completion_tokens) ?? numberIn(body.max_tokens) ?? maxOutputTokens,
     temperature: request.temperature ?? numberIn(body.temperature) ?? defaults.temperature,

@@ -5,10 +5,11 @@ import type { Config } from "../config/config.ts";
 import { auditFolder, dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
+import { readAnswerForm } from "../intake/answer-form.ts";
 import { type Input, openInput } from "../intake/open-input.ts";
 import { UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
-import type { LineFormat } from "../job/row.ts";
+import type { AnswerForm, LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
 import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
@@ -28,6 +29,8 @@ export interface RunFlags {
   readonly prompt?: string;
   readonly promptFile?: string;
   readonly system?: string;
+  readonly schema?: string;
+  readonly choices?: readonly string[];
   readonly concurrency: Readonly<Record<string, number>>;
   readonly deadline?: number;
   readonly wait: boolean;
@@ -46,6 +49,7 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   if (flags.fresh && flags.retryFailed) {
     throw new UserError("expected --fresh or --retry-failed, found both; --fresh asks every row again");
   }
+  const answerForm = readAnswerForm(flags);
   const config = await loadConfig({
     configPath: flags.config,
     fleet: flags.fleet,
@@ -68,7 +72,7 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
     const input = await openInput(source, { spoolDirectory: `${workPath}.part.input`, stdin: process.stdin });
     try {
       input.notices.forEach(say);
-      return await runInput({ config, input, output, workPath, dataDirectory, flags });
+      return await runInput({ config, input, output, workPath, dataDirectory, answerForm, flags });
     } finally {
       await input.close();
     }
@@ -83,10 +87,12 @@ interface OpenedRun {
   readonly output: string;
   readonly workPath: string;
   readonly dataDirectory: string;
+  readonly answerForm: AnswerForm | undefined;
   readonly flags: RunFlags;
 }
 
-async function runInput({ config, input, output, workPath, dataDirectory, flags }: OpenedRun): Promise<number> {
+async function runInput(opened: OpenedRun): Promise<number> {
+  const { config, input, output, workPath, dataDirectory, answerForm, flags } = opened;
   const { fresh, retryFailed } = flags;
   const done = await settleFinishedOutput({ input, output, workPath, fresh, retryFailed });
   if (done !== undefined) {
@@ -105,7 +111,7 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
       joining,
     ]);
     const latencies = createLatencies();
-    const lines = await prepareLines(config, input, flags, latencies);
+    const lines = await prepareLines(config, input, { ...flags, answerForm }, latencies);
     const redis = await joining;
     if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
@@ -118,7 +124,7 @@ async function runInput({ config, input, output, workPath, dataDirectory, flags 
       output,
       workPath,
       format: flags.format,
-      optionsHash: hashOf({ config, flags: hashedFlags(flags) }),
+      optionsHash: hashOf({ config, flags: hashedFlags(flags), answerForm }),
       deadlineMs: flags.deadline,
       fresh,
       retryFailed,

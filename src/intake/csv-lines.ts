@@ -90,6 +90,9 @@ function valueOfCell(name: string, text: string): unknown {
     }
     case "messages":
     case "metadata":
+    case "schema":
+    case "choices":
+    case "images":
       try {
         return JSON.parse(text);
       } catch {

@@ -36,7 +36,22 @@ export const fieldChecks: ReadonlyMap<string, Check> = new Map<RowField, Check>(
   ],
   ["private", (value) => (typeof value === "boolean" ? undefined : "true or false")],
   ["metadata", (value) => (isObject(value) ? tooDeep(value) : "an object")],
+  ["schema", (value) => (isObject(value) ? tooDeep(value) : "a JSON schema, which is an object")],
+  ["choices", expectedOfChoices],
+  [
+    "images",
+    (value) =>
+      isText(value) || (Array.isArray(value) && value.every(isText))
+        ? undefined
+        : "a list of images, each a path, an http(s) URL or a data: URI",
+  ],
 ]);
+
+/** What a list of choices must be, or undefined when it is that. */
+export function expectedOfChoices(value: unknown): string | undefined {
+  const isList = Array.isArray(value) && value.length > 1 && value.every(isText);
+  return isList && new Set(value).size === value.length ? undefined : "a list of at least two different texts";
+}
 
 /** Of a flat row or of an OpenAI body; the content of parts is the backend's to judge. */
 export function checkMessages(value: unknown): string | undefined {

@@ -9,14 +9,13 @@ import { fillTemplate } from "./template.ts";
  * A file as a row: its text is read now, so that a million files need no second copy on disk. `path` and `text` are the
  * columns for a template; without one the text itself is the prompt.
  */
-export function readFileRow(path: string, { prompt: template, system }: FlatRowOptions): RowOrReason {
+export function readFileRow(path: string, { prompt: template, ...options }: FlatRowOptions): RowOrReason {
   const text = textOf(path);
   if (!text.ok) return text.reason;
   const filled = template === undefined ? { prompt: text.value } : fillTemplate(template, { path, text: text.value });
   // createRowParser has refused other columns.
   if ("missing" in filled) throw new Error(`the template needs ${filled.missing}`);
   if (filled.prompt.trim() === "") return "expected text, found an empty file";
-  const options = system === undefined ? {} : { system };
   const row = readFlatRow({ prompt: filled.prompt }, path, options);
   return typeof row === "string" ? row : { ...row, metadata: { path } };
 }

@@ -1,7 +1,9 @@
 import { suggestName } from "../config/nearest.ts";
-import type { Message, PromptRequest, PromptRow } from "../job/row.ts";
+import type { AnswerForm, Message, PromptRequest, PromptRow } from "../job/row.ts";
+import { answerFormOf } from "./answer-form.ts";
 import { describe, fieldChecks, isObject, tooDeep } from "./field-checks.ts";
-import { isRowField, rowFields } from "./row-fields.ts";
+import { withImages } from "./images.ts";
+import { type RowField, rowFields } from "./row-fields.ts";
 import { fillTemplate, type Template } from "./template.ts";
 
 /** A row, or why it is none, in words that follow the line number. */
@@ -11,6 +13,10 @@ export interface FlatRowOptions {
   readonly prompt?: Template;
   /** For rows that have none. */
   readonly system?: string;
+  /** For rows that ask for none. */
+  readonly answerForm?: AnswerForm | undefined;
+  /** Where paths of images begin; without it no file is read for a row. */
+  readonly imageFolder?: string | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -21,15 +27,14 @@ export function readFlatRow(fields: Fields, id: string, options: FlatRowOptions)
   let columns: [string, unknown][] | undefined;
   for (const name in fields) {
     const value = fields[name];
-    const check = fieldChecks.get(name);
+    const check = isColumn(name, template) ? undefined : fieldChecks.get(name);
     if (check !== undefined) {
       // Null is how many exports write an absent field; about privacy nothing is guessed.
       if (value === null && name !== "private") continue;
       const expected = check(value);
       if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
-    } else if (template === undefined || (isRowField(name) && !template.variables.includes(name))) {
-      if (!isRowField(name)) return unknownField(name);
-      if (value !== null) return `${name} is not supported yet; remove it from the row`;
+    } else if (template === undefined) {
+      return unknownField(name);
     } else {
       const expected = tooDeep(value);
       if (expected !== undefined) return `${name}: expected ${expected}`;
@@ -37,8 +42,13 @@ export function readFlatRow(fields: Fields, id: string, options: FlatRowOptions)
       columns.push([name, value]);
     }
   }
-  const messages = messagesOf(fields, options);
+  const texts = messagesOf(fields, options);
+  if (typeof texts === "string") return texts;
+  const asked = template === undefined ? fields : withoutColumns(fields, template);
+  const messages = withImages(texts, (asked.images ?? undefined) as string | string[] | undefined, options.imageFolder);
   if (typeof messages === "string") return messages;
+  const answerForm = answerFormOf(asked) ?? options.answerForm;
+  if (typeof answerForm === "string") return answerForm;
   const { task, model, metadata } = fields;
   const kept = columns === undefined ? metadata : { ...Object.fromEntries(columns), ...(metadata as Fields | null) };
   return {
@@ -46,9 +56,21 @@ export function readFlatRow(fields: Fields, id: string, options: FlatRowOptions)
     ...(isGiven(task) ? { task: task as string } : {}),
     ...(isGiven(model) ? { model: model as string } : {}),
     private: fields.private === true,
-    request: requestOf(fields, messages),
+    request: requestOf(fields, messages, answerForm),
     ...(isGiven(kept) ? { metadata: kept as Fields } : {}),
   };
+}
+
+/** Older templates may use a column of a later field's name: they mean the column. */
+const laterFields: ReadonlySet<string> = new Set<RowField>(["schema", "choices", "images"]);
+
+function isColumn(name: string, template: Template | undefined): boolean {
+  if (template === undefined) return false;
+  return laterFields.has(name) ? template.variables.includes(name) : !fieldChecks.has(name);
+}
+
+function withoutColumns(fields: Fields, template: Template): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !isColumn(name, template)));
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
@@ -58,7 +80,7 @@ export function metadataOf(fields: Fields, template: Template | undefined): Fiel
   const own = isObject(fields.metadata) && tooDeep(fields.metadata) === undefined ? fields.metadata : undefined;
   if (template === undefined) return own;
   const columns = Object.entries(fields).filter(
-    ([name, value]) => !fieldChecks.has(name) && tooDeep(value) === undefined,
+    ([name, value]) => isColumn(name, template) && tooDeep(value) === undefined,
   );
   return { ...Object.fromEntries(columns), ...own };
 }
@@ -90,10 +112,11 @@ export function withSystem(messages: Message[], own: string | undefined, ofRun: 
   return [{ role: "system", content: ofRun }, ...messages];
 }
 
-function requestOf(fields: Fields, messages: Message[]): PromptRequest {
+function requestOf(fields: Fields, messages: Message[], answerForm: AnswerForm | undefined): PromptRequest {
   const { max_tokens, temperature, top_p, stop, seed } = fields;
   return {
     messages,
+    ...(answerForm === undefined ? {} : { answerForm }),
     ...(isGiven(max_tokens) ? { maxOutputTokens: max_tokens as number } : {}),
     ...(isGiven(temperature) ? { temperature: temperature as number } : {}),
     ...(isGiven(top_p) ? { topP: top_p as number } : {}),

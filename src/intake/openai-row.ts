@@ -2,6 +2,7 @@ import { suggestName } from "../config/nearest.ts";
 import type { Message } from "../job/row.ts";
 import { checkMessages, describe, fieldChecks, isObject, tooDeep } from "./field-checks.ts";
 import { type RowOrReason, withSystem } from "./flat-row.ts";
+import { refusedImage } from "./images.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,6 +67,8 @@ function checkBody(body: Fields): string | undefined {
     const expected = value === undefined || value === null ? undefined : check!(value);
     if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
   }
+  const wrong = Array.isArray(body.messages) ? refusedImage(body.messages as Message[]) : undefined;
+  if (wrong !== undefined) return `messages: ${wrong}`;
   const expected = tooDeep(body);
   return expected === undefined ? undefined : `*: expected ${expected}`;
 }

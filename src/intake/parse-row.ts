@@ -3,17 +3,14 @@ import { UserError } from "../job/errors.ts";
 import type { LineFormat, PromptRow } from "../job/row.ts";
 import { isObject } from "./field-checks.ts";
 import { readFileRow } from "./file-row.ts";
-import { metadataOf, readFlatRow } from "./flat-row.ts";
+import { type FlatRowOptions, metadataOf, readFlatRow } from "./flat-row.ts";
 import type { Input } from "./input.ts";
 import { isOpenaiLine, readOpenaiRow } from "./openai-row.ts";
-import { type Template, templateVariables } from "./template.ts";
+import { templateVariables } from "./template.ts";
 import { messageOfUnreadable } from "./unreadable-line.ts";
 
-export interface RowParserOptions {
-  /** Makes the prompt of flat rows and files; their other columns come back in `metadata`. */
-  readonly prompt?: Template;
-  /** System prompt of rows that have none. */
-  readonly system?: string;
+/** A template makes the prompt of flat rows and files; their other columns come back in `metadata`. */
+export interface RowParserOptions extends FlatRowOptions {
   /** Options that a model cannot take fail the row: judged where the model is known, nothing here depends on it. */
   readonly strict: boolean;
   readonly kind: Input["kind"];
@@ -77,9 +74,17 @@ function failed(id: string, message: string, metadata?: Readonly<Record<string, 
   return { ok: false, id, message, ...(metadata === undefined ? {} : { metadata }) };
 }
 
-function readOpenai(fields: Readonly<Record<string, unknown>>, id: string, { prompt, system }: RowParserOptions) {
-  if (prompt === undefined) return readOpenaiRow(fields, id, system);
-  return "expected a flat row for the prompt template, found an OpenAI batch line, which brings its own messages";
+function readOpenai(
+  fields: Readonly<Record<string, unknown>>,
+  id: string,
+  { prompt, system, answerForm }: RowParserOptions,
+) {
+  const found = "found an OpenAI batch line";
+  if (prompt !== undefined) {
+    return `expected a flat row for the prompt template, ${found}, which brings its own messages`;
+  }
+  if (answerForm === undefined) return readOpenaiRow(fields, id, system);
+  return `expected a flat row for --schema or --choices, ${found}, which brings its own response_format`;
 }
 
 function idOfFields(fields: Readonly<Record<string, unknown>>): string | undefined {

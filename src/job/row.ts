@@ -4,9 +4,16 @@ export interface Message {
   readonly content: string | readonly Record<string, unknown>[];
 }
 
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What an answer must be: JSON that fits a schema, or one of some texts. */
+export type AnswerForm = { readonly schema: JsonSchema } | { readonly choices: readonly string[] };
+
 /** What is asked of a model, in no provider's dialect. */
 export interface PromptRequest {
   readonly messages: readonly Message[];
+  /** Asked for in the backend's own way where it has one, and checked whatever it has. */
+  readonly answerForm?: AnswerForm;
   readonly maxOutputTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;

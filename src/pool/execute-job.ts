@@ -1,10 +1,11 @@
 import type { ModelConfig } from "../config/config.ts";
 import type { JobLabels, RowAction, RowPayload } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
+import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
 import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
-import type { CallEnd, TierPool } from "./tier-pool.ts";
+import type { TierPool } from "./tier-pool.ts";
 
 /** How a job ends for the queue; only run-pool.ts turns it into BullMQ's words. */
 export type JobEnding =
@@ -89,7 +90,7 @@ async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): 
     attempts: verdict.attempts,
   };
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
-  const end = await pool.call(job.batch, row);
+  const end = await askInForm(row, (asked) => pool.call(job.batch, asked));
   return settleRow(row, end, pool, context);
 }
 
@@ -99,7 +100,7 @@ interface AdmittedRow extends AskedRow {
   readonly position: number;
 }
 
-async function settleRow(row: AdmittedRow, end: CallEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
   const { job, call, payload } = row;
   if (end.outcome.kind === "answered") {
     const { omittedOptions } = end.outcome.answer;

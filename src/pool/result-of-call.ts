@@ -3,6 +3,7 @@ import { costUsdOf } from "../config/price.ts";
 import type { RowPayload } from "../job/batch.ts";
 import type { Answer } from "../job/outcome.ts";
 import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
+import type { AskedEnd } from "./ask-in-form.ts";
 
 /** A row that was asked. */
 export interface AskedRow {
@@ -14,25 +15,30 @@ export interface AskedRow {
   readonly attempts: number;
 }
 
+/** The result of an answer: answered, or failed when it is twice not what the row asks for. */
 export function answeredLine(
   { row, payload, model, attempts }: AskedRow,
-  { latencyMs }: { readonly latencyMs: number },
+  { latencyMs, repairs, misfit, json }: Pick<AskedEnd, "latencyMs" | "repairs" | "misfit" | "json">,
   { text, finishReason, usage, openaiBody, costUsd }: Answer,
 ): ResultLine {
   return {
     id: payload.id,
     index: row,
     task: payload.task,
-    status: "answered",
+    status: misfit === undefined ? "answered" : "failed",
     text,
+    ...(json === undefined ? {} : { json }),
     model: model.alias,
     tier: model.tier,
     finish_reason: finishReason,
     usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
     cost_usd: costUsd ?? costUsdOf(usage, model.price),
     latency_ms: latencyMs,
-    attempts: attempts + 1,
-    error: null,
+    attempts: attempts + 1 + repairs,
+    error:
+      misfit === undefined
+        ? null
+        : { code: "invalid_answer", message: `the answer is not what the row asks for: ${misfit}` },
     ...(payload.metadata === undefined ? {} : { metadata: payload.metadata }),
     ...(openaiBody === undefined ? {} : { openai_body: openaiBody }),
   };

@@ -1,0 +1,90 @@
+import type { AnswerForm, JsonSchema, Message } from "../src/job/row.ts";
+import type { BackendCall, Endpoint } from "./adapter.ts";
+
+/** What a backend that can hold an answer to a JSON schema is given: choices become an object with one of them. */
+export function schemaOf(form: AnswerForm): JsonSchema {
+  if ("schema" in form) return form.schema;
+  return {
+    type: "object",
+    properties: { choice: { type: "string", enum: form.choices } },
+    required: ["choice"],
+    additionalProperties: false,
+  };
+}
+
+/**
+ * The messages with the form in words at their end, where small models heed it most and where no model refuses it, as
+ * some do a second system message. A schema is left to the backend where that holds the answer to it; choices are always
+ * told: a model that does not know them chooses worse, and some servers ignore what they do not know.
+ */
+export function withFormInWords(
+  messages: readonly Message[],
+  { request: { answerForm: form }, formInWords }: BackendCall,
+): readonly Message[] {
+  if (form === undefined || ("schema" in form && !formInWords)) return messages;
+  const words =
+    "schema" in form
+      ? `Answer with JSON alone that fits this JSON schema: ${JSON.stringify(form.schema)}`
+      : `Answer with exactly one of these and nothing else: ${form.choices.join(" | ")}`;
+  const at = messages.findLastIndex(({ role }) => role === "user");
+  const last = messages[at];
+  if (last === undefined) return [...messages, { role: "user", content: words }];
+  const content =
+    typeof last.content === "string"
+      ? `${last.content}\n\n${words}`
+      : [...last.content, { type: "text", text: `\n\n${words}` }];
+  return messages.with(at, { ...last, content });
+}
+
+/**
+ * For one endpoint: a backend that rejects to be held to a form (older servers, schemas beyond its means) is asked for
+ * it in words, and so are the rows of that model and form after it.
+ */
+export function inWordsIfRefused(call: Endpoint["call"]): Endpoint["call"] {
+  const refused = new Set<string>();
+  return async (asked) => {
+    const { answerForm } = asked.request;
+    if (answerForm === undefined) return call(asked);
+    const key = `${asked.model} ${JSON.stringify(answerForm)}`;
+    if (refused.has(key)) return call({ ...asked, formInWords: true });
+    const startedAtMs = performance.now();
+    const outcome = await call(asked);
+    const timeoutMs = asked.timeoutMs - Math.round(performance.now() - startedAtMs);
+    if (outcome.kind !== "rejected" || timeoutMs <= 0) return outcome;
+    const inWords = await call({ ...asked, timeoutMs, formInWords: true });
+    // Else the request itself is wrong, and the backend may take the next one's form.
+    if (inWords.kind === "answered") refused.add(key);
+    if (refused.size > mostRemembered) refused.delete(refused.values().next().value!);
+    return inWords;
+  };
+}
+
+const mostRemembered = 200;
+
+/**
+ * Whether OpenAI's `strict` takes a schema: objects all the way, each with all of its properties required and no others
+ * allowed. Without `strict` a schema is only a wish there.
+ */
+export function allowsStrict(schema: JsonSchema): boolean {
+  return schema.type === "object" && isStrict(schema);
+}
+
+function isStrict(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isStrict);
+  if (typeof value !== "object" || value === null) return true;
+  const schema = value as JsonSchema;
+  if (strictRefuses.some((keyword) => keyword in schema)) return false;
+  if (schema.type === "object" || "properties" in schema) {
+    const names = Object.keys((schema.properties ?? {}) as object);
+    const required = (schema.required ?? []) as readonly unknown[];
+    if (schema.additionalProperties !== false || !names.every((name) => required.includes(name))) return false;
+  }
+  const inside = [schema.items, schema.anyOf, ...valuesOf(schema.properties), ...valuesOf(schema.$defs)];
+  return inside.every(isStrict);
+}
+
+const valuesOf = (value: unknown): readonly unknown[] =>
+  typeof value === "object" && value !== null ? Object.values(value) : [];
+
+/** Keywords that OpenAI's list of what is not supported names (2026-11), the older `definitions` among them. */
+const strictRefuses = ["allOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "patternProperties"];
