@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ZodType } from "zod";
+import { type ZodType, z } from "zod";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters as builtIn } from "../workers/index.ts";
 import { auditFolder, dataFolder, redisUrl } from "./config/environment.ts";
@@ -11,7 +11,7 @@ import { createRowParser } from "./intake/parse-row.ts";
 import { UserError } from "./job/errors.ts";
 import { createLatencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
-import type { PromptRow } from "./job/row.ts";
+import type { JsonSchema, PromptRow } from "./job/row.ts";
 import { joinRedis } from "./join-redis.ts";
 import { openLiveBatch } from "./live-batch.ts";
 import { createRowPlanner, type PlannedRow } from "./plan-row.ts";
@@ -26,7 +26,7 @@ export type { Outcome } from "./job/outcome.ts";
 export type { ErrorCode, ResultLine } from "./job/result.ts";
 
 /** A flat row, as a line of an input file holds it; `prompt` or `messages` is required. */
-export interface Row {
+export interface Row<Json = unknown> {
   readonly id?: string;
   readonly task?: string;
   readonly prompt?: string;
@@ -39,6 +39,12 @@ export interface Row {
   readonly stop?: string | readonly string[];
   readonly seed?: number;
   readonly private?: boolean;
+  /** What the answer must fit, as JSON; a zod schema also types `json` of the result. */
+  readonly schema?: ZodType<Json> | JsonSchema;
+  /** The answer is one of these. */
+  readonly choices?: readonly string[];
+  /** Paths (read by this process, relative to its current folder), http(s) URLs, data: URIs. */
+  readonly images?: string | readonly string[];
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
@@ -60,15 +66,16 @@ export interface FleetOptions {
   readonly dataDirectory?: string;
 }
 
-/** A result; `json` is the answer's text read as JSON and checked, when a schema was given. */
+/** A result; `json` is the answer's JSON, when a schema was given. */
 export type Result<Json = unknown> = Omit<ResultLine, "json"> & { readonly json?: Json };
 
 export interface Fleet {
   /** Queues one row. `result` resolves with its one result, answered or failed; it rejects only when the fleet closes. */
-  enqueue(row: Row): { readonly id: string; readonly result: Promise<Result> };
+  enqueue<Json = unknown>(row: Row<Json>): { readonly id: string; readonly result: Promise<Result<Json>> };
   /**
    * Asks all rows and yields their results as they come, each exactly once; takes rows in only as fast as they are
-   * answered. With a schema, an answer that is not JSON of that shape is a failed result (`invalid_answer`).
+   * answered. With a schema, an answer that does not fit is asked for once more, then is a failed result
+   * (`invalid_answer`).
    */
   run<Json = unknown>(
     rows: Iterable<Row> | AsyncIterable<Row>,
@@ -139,7 +146,7 @@ async function openFleet(
   });
   const inbox = tiers?.length === 0 ? undefined : runInbox(joined, batch, plan);
   let closed: Promise<void> | undefined;
-  const parse = createRowParser({ strict: false, kind: "rows" });
+  const parse = createRowParser({ strict: false, kind: "rows", imageFolder: process.cwd() });
   let rowNumber = 0;
 
   function planRow(row: Row): PlannedRow {
@@ -149,15 +156,26 @@ async function openFleet(
     return { ok: false, id, code: "invalid_row", message, ...(metadata === undefined ? {} : { metadata }) };
   }
 
+  function enqueue<Json>(row: Row<Json>): { readonly id: string; readonly result: Promise<Result<Json>> } {
+    const { schema } = row;
+    const planned = planRow(isZodType(schema) ? { ...row, schema: jsonSchemaOf(schema) } : row);
+    const result = batch.enqueue(planned);
+    return {
+      id: planned.ok ? planned.row.id : planned.id,
+      result: isZodType(schema) ? result.then((line) => typed(line, schema)) : (result as Promise<Result<Json>>),
+    };
+  }
+
   return {
-    enqueue(row) {
-      const planned = planRow(row);
-      return { id: planned.ok ? planned.row.id : planned.id, result: batch.enqueue(planned) };
-    },
+    enqueue,
     run: <Json = unknown>(
       rows: Iterable<Row> | AsyncIterable<Row>,
       { schema }: { readonly schema?: ZodType<Json> } = {},
-    ) => streamResults(rows, mostUnfinished, async (row) => checked(await batch.enqueue(planRow(row)), schema)),
+    ) =>
+      streamResults(rows, mostUnfinished, async (row) => {
+        const asked = schema === undefined ? (row as Row<Json>) : { ...row, schema };
+        return enqueue(asked).result;
+      }),
     close: () => (closed ??= close()),
   };
 
@@ -182,25 +200,28 @@ async function openFleet(
   }
 }
 
-function checked<Json>(result: ResultLine, schema: ZodType<Json> | undefined): Result<Json> {
-  if (schema === undefined || result.status === "failed") return result as Result<Json>;
-  let value: unknown;
-  try {
-    value = JSON.parse(result.text ?? "");
-  } catch {
-    return invalidAnswer(result, "the answer is not JSON");
+/** Schemas in the form in which rows carry them. */
+const jsonSchemas = new WeakMap<ZodType, JsonSchema>();
+
+/** What JSON schema cannot say (refinements, transforms) is left to zod when the answer is there. */
+function jsonSchemaOf(schema: ZodType): JsonSchema {
+  let known = jsonSchemas.get(schema);
+  if (known === undefined) {
+    known = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+    jsonSchemas.set(schema, known);
   }
-  const parsed = schema.safeParse(value);
-  return parsed.success
-    ? { ...result, json: parsed.data }
-    : invalidAnswer(result, parsed.error.issues[0]?.message ?? "");
+  return known;
 }
 
-function invalidAnswer<Json>(result: ResultLine, why: string): Result<Json> {
+function isZodType(schema: unknown): schema is ZodType {
+  return typeof schema === "object" && schema !== null && "_zod" in schema;
+}
+
+function typed<Json>(result: ResultLine, schema: ZodType<Json>): Result<Json> {
+  if (result.status === "failed") return result as Result<Json>;
+  const parsed = schema.safeParse(result.json);
+  if (parsed.success) return { ...result, json: parsed.data };
   const { json: _json, ...rest } = result;
-  return {
-    ...rest,
-    status: "failed",
-    error: { code: "invalid_answer", message: `the answer does not fit the schema: ${why}` },
-  };
+  const message = `the answer does not fit the schema: ${parsed.error.issues[0]?.message ?? ""}`;
+  return { ...rest, status: "failed", error: { code: "invalid_answer", message } };
 }

@@ -1,15 +1,12 @@
-import type { AnswerForm, JsonSchema, Message } from "../src/job/row.ts";
+import type { AnswerForm, Message } from "../src/job/row.ts";
 import type { BackendCall, Endpoint } from "./adapter.ts";
+import { type Constraint, constraintOf } from "./strict-schema.ts";
 
 /** What a backend that can hold an answer to a JSON schema is given: choices become an object with one of them. */
-export function schemaOf(form: AnswerForm): JsonSchema {
-  if ("schema" in form) return form.schema;
-  return {
-    type: "object",
-    properties: { choice: { type: "string", enum: form.choices } },
-    required: ["choice"],
-    additionalProperties: false,
-  };
+export function constraintFor(form: AnswerForm): Constraint {
+  if ("schema" in form) return constraintOf(form.schema);
+  const properties = { choice: { type: "string", enum: form.choices } };
+  return constraintOf({ type: "object", properties, required: ["choice"] });
 }
 
 /**
@@ -60,31 +57,3 @@ export function inWordsIfRefused(call: Endpoint["call"]): Endpoint["call"] {
 }
 
 const mostRemembered = 200;
-
-/**
- * Whether OpenAI's `strict` takes a schema: objects all the way, each with all of its properties required and no others
- * allowed. Without `strict` a schema is only a wish there.
- */
-export function allowsStrict(schema: JsonSchema): boolean {
-  return schema.type === "object" && isStrict(schema);
-}
-
-function isStrict(value: unknown): boolean {
-  if (Array.isArray(value)) return value.every(isStrict);
-  if (typeof value !== "object" || value === null) return true;
-  const schema = value as JsonSchema;
-  if (strictRefuses.some((keyword) => keyword in schema)) return false;
-  if (schema.type === "object" || "properties" in schema) {
-    const names = Object.keys((schema.properties ?? {}) as object);
-    const required = (schema.required ?? []) as readonly unknown[];
-    if (schema.additionalProperties !== false || !names.every((name) => required.includes(name))) return false;
-  }
-  const inside = [schema.items, schema.anyOf, ...valuesOf(schema.properties), ...valuesOf(schema.$defs)];
-  return inside.every(isStrict);
-}
-
-const valuesOf = (value: unknown): readonly unknown[] =>
-  typeof value === "object" && value !== null ? Object.values(value) : [];
-
-/** Keywords that OpenAI's list of what is not supported names (2026-11), the older `definitions` among them. */
-const strictRefuses = ["allOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "patternProperties"];

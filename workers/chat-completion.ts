@@ -1,7 +1,7 @@
 import type { Answer } from "../src/job/outcome.ts";
 import type { AnswerForm } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
-import { allowsStrict, schemaOf, withFormInWords } from "./answer-form.ts";
+import { constraintFor, withFormInWords } from "./answer-form.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
 import { errorIn, isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyError } from "./classify.ts";
@@ -14,9 +14,9 @@ export type FormOption = (form: AnswerForm) => Readonly<Record<string, unknown>>
 
 /** Structured output as OpenAI has it, and most who speak its dialect. */
 export const responseFormat: FormOption = (form) => {
-  const schema = schemaOf(form);
-  const strict = allowsStrict(schema) ? { strict: true } : {};
-  return { response_format: { type: "json_schema", json_schema: { name: "answer", schema, ...strict } } };
+  const { schema, isStrict } = constraintFor(form);
+  const json_schema = { name: "answer", schema, ...(isStrict ? { strict: true } : {}) };
+  return { response_format: { type: "json_schema", json_schema } };
 };
 
 type Read = { readonly kind: "answered"; readonly answer: Answer } | Failure;

@@ -1,6 +1,6 @@
 import type { JsonSchema, Message } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
-import { schemaOf, withFormInWords } from "./answer-form.ts";
+import { constraintFor, withFormInWords } from "./answer-form.ts";
 import { isObject } from "./backend-words.ts";
 import type { Failure } from "./response.ts";
 
@@ -50,7 +50,7 @@ export function plainRequest(call: BackendCall): PlainRequest {
   const bodyStop = typeof body.stop === "string" ? [body.stop] : body.stop;
   return {
     messages: withFormInWords(bodyMessages ?? request.messages, call).map(plainMessage),
-    answerSchema: form === undefined || formInWords ? undefined : schemaOf(form),
+    answerSchema: form === undefined || formInWords ? undefined : constraintFor(form).schema,
     maxOutputTokens:
       request.maxOutputTokens ?? numberIn(body.max_completion_tokens) ?? numberIn(body.max_tokens) ?? maxOutputTokens,
     temperature: request.temperature ?? numberIn(body.temperature) ?? defaults.temperature,

@@ -17,6 +17,8 @@ export interface Dialect {
   messagesOf(body: Record<string, unknown>): unknown;
   /** The options of a request body, by their flat-row names. */
   optionsOf(body: Record<string, unknown>): Record<string, unknown>;
+  /** What a request body asks the backend to hold its answer to: a schema, or choices. */
+  constraintOf(body: Record<string, unknown>): unknown;
   /** Options that it cannot take, by their flat-row names. */
   readonly refuses: readonly string[];
   /** A success without anything that could be an answer. */
@@ -43,6 +45,10 @@ const openaiDialect: Dialect = {
   error: (message, code) => JSON.stringify({ error: { message, type: "some_error", param: null, code: code ?? null } }),
   messagesOf: ({ messages }) => messages,
   optionsOf: ({ max_tokens, temperature, top_p, stop, seed }) => ({ max_tokens, temperature, top_p, stop, seed }),
+  constraintOf({ response_format, structured_outputs }) {
+    const { json_schema } = (response_format ?? {}) as { json_schema?: { schema: unknown } };
+    return json_schema?.schema ?? (structured_outputs as { choice: unknown } | undefined)?.choice;
+  },
   refuses: [],
   noChoices: JSON.stringify({ id: "x", choices: [] }),
 };
@@ -88,6 +94,7 @@ const anthropicDialect: Dialect = {
     stop: stop_sequences,
     seed,
   }),
+  constraintOf: ({ output_config }) => (output_config as { format: { schema: unknown } } | undefined)?.format.schema,
   refuses: ["temperature", "top_p", "seed"],
   noChoices: JSON.stringify({ id: "msg_1", type: "message", role: "assistant", stop_reason: "end_turn" }),
 };
@@ -107,6 +114,7 @@ const ollamaDialect: Dialect = {
   models: (names) => JSON.stringify({ models: names.map((name) => ({ name, model: name })) }),
   error: (message) => JSON.stringify({ error: message }),
   messagesOf: ({ messages }) => messages,
+  constraintOf: ({ format }) => format,
   refuses: [],
   optionsOf({ options }) {
     const { num_predict, temperature, top_p, stop, seed } = options as Record<string, unknown>;

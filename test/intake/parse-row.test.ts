@@ -94,7 +94,6 @@ test.each([
   ['{"prompt":"a","stop":[1]}', "line 7: stop: expected a text or a list of texts, found a list"],
   ['{"prompt":"a","private":"yes"}', "line 7: private: expected true or false, found a text"],
   ['{"prompt":"a","metadata":[1]}', "line 7: metadata: expected an object, found a list"],
-  ['{"prompt":"a","images":["x.png"]}', "line 7: images is not supported yet; remove it from the row"],
   ['{"prompt":"a","promt":"b"}', /^line 7: unknown field "promt"; did you mean "prompt"\?/],
   ['{"prompt":"a","__proto__":{"private":true}}', /unknown field "__proto__"/],
 ])("fails the row %s", (line, message) => {

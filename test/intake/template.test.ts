@@ -23,11 +23,13 @@ test("columns that are no fields come back in metadata, beside the row's own", (
   });
 });
 
-test("fields may be used too, and a field that is not supported yet is a column when the template names it", () => {
+test("fields may be used too, and schema, choices and images are columns when the template names them", () => {
   expect(promptOf("Translate: {{prompt}} ({{id}})", { id: "a", prompt: "Hi" })).toBe("Translate: Hi (a)");
   expect(promptOf("{{question}} {{choices}}", { question: "Q", choices: ["a", "b"] })).toBe('Q ["a","b"]');
   const prompt = parseTemplate("{{question}}", "--prompt");
-  expect(failureOf(parsed({ question: "Q", choices: ["a"] }, { prompt }))).toMatch(/choices is not supported yet/);
+  expect(failureOf(parsed({ question: "Q", choices: ["a"] }, { prompt }))).toMatch(
+    /choices: expected a list of at least two different texts/,
+  );
 });
 
 test("a row without a column of the template fails and says which columns it has", () => {

@@ -21,7 +21,7 @@ export type SimulatedFault =
   | { readonly kind: "html" };
 
 export interface SimulatedRequest {
-  /** The first `#key` in the last message, or "". */
+  /** The first `#key` in the last message that has one, or "". */
   readonly key: string;
   /** How often this key has been asked, this time included. */
   readonly ask: number;
@@ -79,12 +79,15 @@ export function misbehave(fault: SimulatedFault, response: ServerResponse): void
   }
 }
 
-/** The first word that starts with `#` in the last message. */
+/** The first word that starts with `#` in the last message that has one. */
 export function keyOf(body: Record<string, unknown>): string {
-  const messages = body.messages as readonly { content?: unknown }[] | undefined;
-  const content = messages?.at(-1)?.content;
-  const text = typeof content === "string" ? content : JSON.stringify(content ?? "");
-  return /#(\S+)/.exec(text)?.[1] ?? "";
+  const messages = (body.messages ?? []) as readonly { content?: unknown }[];
+  for (const { content } of messages.toReversed()) {
+    const text = typeof content === "string" ? content : JSON.stringify(content ?? "");
+    const [, key] = /#(\S+)/.exec(text) ?? [];
+    if (key !== undefined) return key;
+  }
+  return "";
 }
 
 export const defaultAnswer = ({ key }: SimulatedRequest): string => `answer to ${key}`;
