@@ -1,26 +1,17 @@
-import type { Answer, Usage } from "../job/outcome.ts";
+import type { Answer } from "../job/outcome.ts";
 import type { PromptRequest } from "../job/row.ts";
 import { checkAnswer } from "./check-answer.ts";
-import type { AskedRow } from "./result-of-call.ts";
+import type { AskedRow, CheckedAnswer } from "./result-of-call.ts";
 import type { CallEnd } from "./tier-pool.ts";
 
 /** How asking for a row has ended, by one call or by two. */
-export interface AskedEnd extends CallEnd {
-  /** Calls beside the first one that asked for a better answer. */
-  readonly repairs: number;
-  /** The answer was twice not what the row asks for: what was wrong with it. */
-  readonly misfit?: string;
-  readonly json?: unknown;
-}
+export type AskedEnd = CallEnd & CheckedAnswer;
 
 /**
  * call → check: an answer that is not of the row's form is shown to the model together with what is wrong with it, once.
  * An answer's usage is that of both calls.
  */
-export async function askInForm(
-  row: AskedRow,
-  call: (row: AskedRow) => Promise<CallEnd>,
-): Promise<AskedEnd> {
+export async function askInForm(row: AskedRow, call: (row: AskedRow) => Promise<CallEnd>): Promise<AskedEnd> {
   const end = await call(row);
   const { payload } = row;
   const { answerForm: form } = payload.request;
@@ -40,7 +31,7 @@ export async function askInForm(
     return isNoFault ? { ...again, repairs: 0 } : { ...end, latencyMs, repairs: 1, misfit: checked.complaint };
   }
   const last = again.outcome.answer;
-  const both = { ...last, usage: sumOf(answer.usage, last.usage) };
+  const both = togetherWith(answer, last);
   const checkedAgain = checkAnswer(form, last.text, last.finishReason);
   if (checkedAgain.fits) return fitting({ ...again, latencyMs }, both, checkedAgain, 1);
   const outcome = { kind: "answered", answer: both } as const;
@@ -75,10 +66,14 @@ function repairRequest(request: PromptRequest, answer: string, complaint: string
   };
 }
 
-function sumOf(one: Usage, other: Usage): Usage {
-  return {
+/** The last answer with what both have taken. */
+function togetherWith(first: Answer, last: Answer): Answer {
+  const [one, other] = [first.usage, last.usage];
+  const usage = {
     inputTokens: one.inputTokens + other.inputTokens,
     outputTokens: one.outputTokens + other.outputTokens,
     cachedTokens: one.cachedTokens + other.cachedTokens,
   };
+  const costUsd = last.costUsd === undefined ? {} : { costUsd: (first.costUsd ?? 0) + last.costUsd };
+  return { ...last, usage, ...costUsd };
 }

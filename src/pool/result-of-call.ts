@@ -3,7 +3,6 @@ import { costUsdOf } from "../config/price.ts";
 import type { RowPayload } from "../job/batch.ts";
 import type { Answer } from "../job/outcome.ts";
 import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
-import type { AskedEnd } from "./ask-in-form.ts";
 
 /** A row that was asked. */
 export interface AskedRow {
@@ -15,10 +14,19 @@ export interface AskedRow {
   readonly attempts: number;
 }
 
+/** What is known of an answer once it was held to the form that its row asks for. */
+export interface CheckedAnswer {
+  /** Calls beside the first one that asked for a better answer. */
+  readonly repairs: number;
+  /** It was twice not what the row asks for: what was wrong with it. */
+  readonly misfit?: string;
+  readonly json?: unknown;
+}
+
 /** The result of an answer: answered, or failed when it is twice not what the row asks for. */
 export function answeredLine(
   { row, payload, model, attempts }: AskedRow,
-  { latencyMs, repairs, misfit, json }: Pick<AskedEnd, "latencyMs" | "repairs" | "misfit" | "json">,
+  { latencyMs, repairs, misfit, json }: CheckedAnswer & { readonly latencyMs: number },
   { text, finishReason, usage, openaiBody, costUsd }: Answer,
 ): ResultLine {
   return {

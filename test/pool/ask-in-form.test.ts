@@ -17,11 +17,6 @@ async function ask(answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) {
   const requests: PromptRequest[] = [];
   const request = { messages: [{ role: "user" as const, content: "Well?" }], ...(answerForm && { answerForm }) };
   const payload: RowPayload = { id: "a", task: null, private: false, route: ["model"], request };
-  const end = await askInForm(payload, async (asked) => {
-    requests.push(asked.request);
-    const outcome = outcomes[requests.length - 1]!;
-    return { outcome, latencyMs: 100, answeredCount: 0, answeredCountAtStart: 0 };
-  });
   const model = {
     alias: "model",
     tier: "tier",
@@ -30,10 +25,13 @@ async function ask(answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) {
     defaults: {},
     price: { inputPerMTok: 1_000_000, outputPerMTok: 0 },
   };
-  const line = () =>
-    end.outcome.kind === "answered"
-      ? answeredLine({ row: 0, payload, model, attempts: 0 }, end, end.outcome.answer)
-      : undefined;
+  const row = { row: 0, payload, model, attempts: 0 };
+  const end = await askInForm(row, async (asked) => {
+    requests.push(asked.payload.request);
+    const outcome = outcomes[requests.length - 1]!;
+    return { outcome, latencyMs: 100, answeredCount: 0, answeredCountAtStart: 0 };
+  });
+  const line = () => (end.outcome.kind === "answered" ? answeredLine(row, end, end.outcome.answer) : undefined);
   return { end, requests, line };
 }
 
