@@ -13,6 +13,7 @@ export const aichatProgram: CliProgram = {
   provider: "aichat",
   name: "aichat",
   takes: ["temperature", "top_p"],
+  takesSchema: false,
   surroundings: (model) => [...ownVariables, `${clientOf(model)}_API_BASE`],
   command(prompt, call, apiKey) {
     const { system, text, ...options } = isPlain(prompt.system) ? prompt : systemInText(prompt);

@@ -1,4 +1,5 @@
 import type { BackendCall } from "./adapter.ts";
+import { constraintFor } from "./answer-form.ts";
 import { isObject } from "./backend-words.ts";
 import { readClaudeResult } from "./claude-result.ts";
 import { type CliProgram, cliAdapter } from "./cli-adapter.ts";
@@ -9,6 +10,7 @@ export const claudeProgram: CliProgram = {
   name: "claude",
   // Not `max_tokens`: at its limit the program asks the model to go on, up to three times, and prints the last part only.
   takes: [],
+  takesSchema: true,
   surroundings: () => ["ANTHROPIC_BASE_URL", "CLAUDE_CONFIG_DIR"],
   command({ system, text }, call, apiKey) {
     const schema = schemaOf(call);
@@ -42,8 +44,10 @@ export const claudeProgram: CliProgram = {
 
 export const claudeCli = cliAdapter(claudeProgram);
 
-/** The schema that an OpenAI body asks for. */
-function schemaOf({ request }: BackendCall): unknown {
+/** The schema that the row or its OpenAI body asks for. */
+function schemaOf({ request, formInWords }: BackendCall): unknown {
+  const { answerForm } = request;
+  if (answerForm !== undefined) return formInWords ? undefined : constraintFor(answerForm).schema;
   const format = request.openaiBody?.response_format;
   const named = isObject(format) && format.type === "json_schema" ? format.json_schema : undefined;
   return isObject(named) ? named.schema : undefined;

@@ -3,6 +3,7 @@ import type { Provider } from "../src/config/config.ts";
 import { type Environment, environmentOfProgram, findExecutable } from "../src/config/environment.ts";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./adapter.ts";
+import { inWordsIfRefused } from "./answer-form.ts";
 import { quotable } from "./backend-words.ts";
 import { type CliPrompt, cliPrompt, fitsArgument, type OptionName } from "./cli-prompt.ts";
 import { refuseOmissions } from "./plain-request.ts";
@@ -26,6 +27,8 @@ export interface CliProgram {
   /** Its name on PATH. */
   readonly name: string;
   readonly takes: readonly OptionName[];
+  /** It can be told a schema that its answer must fit. */
+  readonly takesSchema: boolean;
   /** Variables of the surroundings that it is given for a model beside those of every program. */
   surroundings(model: string): readonly string[];
   command(prompt: CliPrompt, call: BackendCall, apiKey: string | undefined): Command;
@@ -73,7 +76,7 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
   }
 
   return {
-    async call(call) {
+    call: inWordsIfRefused(async (call) => {
       // Whatever the config says: the program sends prompts to a provider of its own choosing.
       if (call.private) {
         return {
@@ -81,7 +84,7 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
           message: `a private row may not be given to ${name}, which is never local`,
         };
       }
-      const prompt = cliPrompt(call, program.takes);
+      const prompt = cliPrompt(program.takesSchema ? call : { ...call, formInWords: true }, program.takes);
       if ("kind" in prompt) return prompt;
       const refusal = refuseOmissions(call, prompt);
       if (refusal !== undefined) return refusal;
@@ -96,7 +99,7 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
       const quote = (words: string): string => quotable(words, call.request, options.apiKey);
       if (end.kind !== "exited") return failureOf(end, name, call.timeoutMs, quote);
       return withOmitted(program.read(end, call, quote), prompt);
-    },
+    }),
     async probe(signal): Promise<Probe> {
       const command = { args: program.probe.args, input: "", variables: {} };
       const end = await run(command, "", signal, probeTimeoutMs);

@@ -11,8 +11,9 @@ it("costs what the backend says, else what the usage costs at the model's price"
     attempts: 0,
   };
   const usage = { inputTokens: 1_000, outputTokens: 100, cachedTokens: 0 };
+  const end = { latencyMs: 1, repairs: 0 };
   const answer = { text: "x", finishReason: "stop", usage, model: "m" };
-  expect(answeredLine(asked, { latencyMs: 1 }, answer).cost_usd).toBeCloseTo(0.002);
-  expect(answeredLine(asked, { latencyMs: 1 }, { ...answer, costUsd: 0.5 }).cost_usd).toBe(0.5);
-  expect(answeredLine(asked, { latencyMs: 1 }, { ...answer, costUsd: 0 }).cost_usd).toBe(0);
+  expect(answeredLine(asked, end, answer).cost_usd).toBeCloseTo(0.002);
+  expect(answeredLine(asked, end, { ...answer, costUsd: 0.5 }).cost_usd).toBe(0.5);
+  expect(answeredLine(asked, end, { ...answer, costUsd: 0 }).cost_usd).toBe(0);
 });
