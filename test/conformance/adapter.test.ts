@@ -160,13 +160,24 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
       }
     });
 
-    it("prints nothing, whatever comes back", async () => {
-      const spies = (["log", "info", "warn", "error"] as const).map((method) =>
+    it("prints nothing, whatever comes back and whatever the variables of its client ask for", async () => {
+      vi.stubEnv("OPENAI_LOG", "debug");
+      vi.stubEnv("ANTHROPIC_LOG", "debug");
+      const quiet = connectTo(provider, server);
+      const spies = (["debug", "log", "info", "warn", "error"] as const).map((method) =>
         vi.spyOn(console, method).mockReturnValue(undefined),
       );
-      await ask(502, "<html>", { "content-type": "text/html" });
-      await ask(500, "{");
-      await ask(200, "{");
+      for (const [status, body] of [
+        [502, "<html>"],
+        [500, "{"],
+        [200, "{"],
+        [200, dialect.answer("ok")],
+      ] as const) {
+        server.play(forChat(reply(status, { "content-type": "application/json" }, body)));
+        await quiet.call(callWith());
+      }
+      await quiet.close();
+      vi.unstubAllEnvs();
       for (const spy of spies) {
         expect(spy).not.toHaveBeenCalled();
         spy.mockRestore();

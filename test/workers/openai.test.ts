@@ -98,6 +98,14 @@ it.each(["tools", "response_format", "service_tier"])(
   },
 );
 
+it("rejects a row for whom leaving the option out does not help, instead of asking for ever", async () => {
+  const error = { message: "no", type: "invalid_request_error", param: "temperature", code: "unsupported_value" };
+  server.play(replyJson(400, JSON.stringify({ error })));
+  const call = callWith({ request: { messages, temperature: 0.2 } });
+  expect(await endpoint.call(call)).toMatchObject({ kind: "rejected" });
+  expect(server.received).toHaveLength(2);
+});
+
 it("bounds all its requests for a row by one deadline", async () => {
   // Its client is loaded by then.
   server.play(replyJson(200, answer("ok")));

@@ -46,6 +46,9 @@ describe.each(["anthropic", "openai", "openai-compatible"] as const)("the adapte
     }
     for (const isPrivate of [true, false]) {
       expect(await call(provider, { location: "local" }, { private: isPrivate })).toMatchObject({ kind: "answered" });
+      // A name that only a proxy could know.
+      const options = { location: "local" as const, baseUrl, trustedHosts: ["api.example.test"] };
+      expect(await call(provider, options, { private: isPrivate })).toMatchObject({ kind: "unreachable" });
     }
     expect(proxy.asked).toEqual([]);
   });
