@@ -7,7 +7,7 @@ import { lookAtTier, type TierLook } from "./inspect/look-at-tier.ts";
 import { type TimedCall, timeCall } from "./inspect/timed-call.ts";
 import { UserError } from "./job/errors.ts";
 import { planRoute } from "./routing/choose-model.ts";
-import type { ModelFacts } from "./routing/rank-models.ts";
+import { type ModelFacts, rankModels } from "./routing/rank-models.ts";
 
 /** What of a config can be used now, found out by asking every server what it has. */
 export interface Examination {
@@ -69,7 +69,7 @@ export function tasksWithoutModel(config: Config, examination: Examination): Tas
   );
 }
 
-/** A call of one token at every tier that is ready: its first model that can be used, else whatever its server has. */
+/** A call of one token at every tier that is ready, of its cheapest model that can be used. */
 export async function timeCalls(config: Config, examination: Examination): Promise<Map<string, TimedCall>> {
   const timed = new Map<string, TimedCall>();
   // One after the other: they are not to slow each other down.
@@ -77,9 +77,11 @@ export async function timeCalls(config: Config, examination: Examination): Promi
     const tier = config.tiers[look.tier];
     const adapter = tier && allAdapters[tier.provider];
     if (tier === undefined || adapter === undefined || look.state !== "ready") continue;
-    const model = Object.values(config.models).find(
+    const usable = Object.values(config.models).filter(
       ({ alias, tier }) => tier === look.tier && examination.models.get(alias)?.usable === true,
     );
+    const isLocal = () => tier.location === "local";
+    const model = rankModels(usable, "cheapest", { isLocal, latencyMsOf: () => undefined })[0]?.model;
     if (model === undefined) continue;
     const id = model.model === "auto" ? look.models[0]! : model.model;
     timed.set(look.tier, await timeCall(tier, config, adapter, model, id));

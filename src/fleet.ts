@@ -213,6 +213,8 @@ export async function joinFleet(options: JoinOptions) {
     auditHead: () => audit?.head(),
     async close(): Promise<void> {
       await audit?.close();
+      // What was measured since the last beat: a short run has none.
+      if (redis.status === "ready") await share().catch(() => {});
       await membership.leave();
       await queues.close();
       redis.disconnect();

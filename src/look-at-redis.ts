@@ -2,7 +2,7 @@ import { redisUrl } from "./config/environment.ts";
 import { type RedisFacts, readRedisFacts } from "./inspect/redis-facts.ts";
 import { messageOf } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
-import { findRedisBinary } from "./join-redis.ts";
+import { findRedisBinary, joinRedis } from "./join-redis.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
 import { checkRedis, connectRedis, describeAddress, type RedisAddress } from "./queue/connection.ts";
 import { findEmbeddedRedis } from "./queue/embedded-redis.ts";
@@ -26,8 +26,6 @@ export interface RedisLook {
   readonly queues: Readonly<Record<string, QueueCounts>>;
   /** Why it cannot be used, with what to do. */
   readonly problem?: string;
-  /** What the fleet measured; nothing where no Redis is running. */
-  readonly latencies: Latencies;
 }
 
 const pings = 10;
@@ -40,7 +38,7 @@ export async function lookAtRedis(
 ): Promise<RedisLook> {
   const url = redisUrl(where.url);
   const address: RedisAddress | undefined = url === undefined ? await findEmbeddedRedis(where.dataDirectory) : { url };
-  const nothing = { queues: {}, latencies: createLatencies() };
+  const nothing = { queues: {} };
   if (address === undefined) {
     try {
       return { ...nothing, where: (await findRedisBinary()).path, kind: "embedded-not-running" };
@@ -62,8 +60,6 @@ async function ask(address: RedisAddress, fleet: string, tiers: readonly string[
   const names = fleetNames(fleet);
   const queues = openTierQueues(redis, names);
   try {
-    const latencies = createLatencies();
-    await shareLatencies(redis, names, latencies)();
     const info = await redis.info();
     // Hosted servers refuse CONFIG.
     const save = await redis.config("GET", "save").catch(() => ["save", ""]);
@@ -79,10 +75,26 @@ async function ask(address: RedisAddress, fleet: string, tiers: readonly string[
       facts: readRedisFacts(info, (save as string[])[1] ?? ""),
       latencyMs: Math.round(latencyMs * 100) / 100,
       queues: counts,
-      latencies,
     };
   } finally {
     await queues.close();
     redis.disconnect();
   }
+}
+
+/** What the fleet measured up to now. Starts the embedded Redis for it when none runs, and lets it go again. */
+export async function readLatencies(
+  where: { readonly url: string | undefined; readonly dataDirectory: string },
+  fleet: string,
+): Promise<Latencies> {
+  const latencies = createLatencies();
+  const joined = await joinRedis(where);
+  const redis = connectRedis(joined.address, "models");
+  try {
+    await shareLatencies(redis, fleetNames(fleet), latencies)();
+  } finally {
+    redis.disconnect();
+    await joined.leave();
+  }
+  return latencies;
 }

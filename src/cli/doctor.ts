@@ -178,14 +178,13 @@ function timedText({ model, latencyMs, firstMs }: Extract<TimedCall, { answered:
 }
 
 function jsonOf({ config, tiers, redis, machine, findings }: Report) {
-  const { latencies: _latencies, ...rest } = redis;
   const problems = findings.filter(({ level }) => level === "problem");
   return {
     ok: problems.length === 0,
     config: config.source,
     fleet: config.fleet,
     machine,
-    redis: rest,
+    redis,
     tiers,
     problems: problems.map(({ level: _level, ...one }) => one),
     notes: findings.filter(({ level }) => level === "note").map(({ level: _level, ...one }) => one),

@@ -2,7 +2,8 @@ import type { Config, ModelConfig } from "../config/config.ts";
 import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Examination, examine, type RouteStep, routeOf } from "../examine.ts";
-import { lookAtRedis } from "../look-at-redis.ts";
+import { createLatencies } from "../job/latency.ts";
+import { readLatencies } from "../look-at-redis.ts";
 import { priceText } from "../routing/rank-models.ts";
 import { hang, table, widthOf } from "./layout.ts";
 
@@ -26,10 +27,13 @@ export async function models(flags: ModelsFlags): Promise<number> {
   }
   // A task that does not exist is told before any server is asked.
   routeOf(flags.why, config, { models: new Map() }, () => undefined);
-  const where = { url: flags.redis, dataDirectory: dataFolder(flags.dataDir) };
-  const [examination, redis] = await Promise.all([examine(config), lookAtRedis(where, config.fleet, [])]);
   const task = config.tasks[flags.why]!;
-  const route = routeOf(flags.why, config, examination, redis.latencies.meanMsOf);
+  const where = { url: flags.redis, dataDirectory: dataFolder(flags.dataDir) };
+  const [examination, latencies] = await Promise.all([
+    examine(config),
+    task.prefer === "fastest" ? readLatencies(where, config.fleet) : createLatencies(),
+  ]);
+  const route = routeOf(flags.why, config, examination, latencies.meanMsOf);
   print(flags.json, { task: task.name, why: task.why ?? null, private: task.private, prefer: task.prefer, route }, () =>
     whyLines(config, task.name, route),
   );

@@ -19,6 +19,8 @@ export interface ConnectedEndpoints {
   readonly endpoints: readonly Endpoint[];
   /** To be told of every outcome: a refused key is looked up again, and all connect with the new one if there is one. */
   readonly noteOutcome: (outcome: Outcome) => void;
+  /** Why it could not be looked up, if so. */
+  readonly keyTrouble: () => string | undefined;
 }
 
 /** @param onNewKey told after all have connected with another key. */
@@ -44,5 +46,5 @@ export function connectEndpoints(
     });
     onNewKey();
   });
-  return { urls, endpoints, noteOutcome: rotation.note };
+  return { urls, endpoints, noteOutcome: rotation.note, keyTrouble: rotation.trouble };
 }

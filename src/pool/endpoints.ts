@@ -185,8 +185,9 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     const open = endpoints.map((state) => state.breaker).filter((breaker) => breaker.kind === "open");
     if (open.length < endpoints.length) return undefined;
     const next = open.reduce((soonest, one) => (one.probeAtMs < soonest.probeAtMs ? one : soonest));
+    const keyTrouble = connected.keyTrouble();
     return {
-      reason: next.reason,
+      reason: keyTrouble === undefined ? next.reason : `${next.reason}; ${keyTrouble}`,
       sinceMs: Math.min(...open.map((one) => one.sinceMs)),
       probeAtMs: next.probeAtMs,
       patienceMs: patienceMs(

@@ -48,11 +48,12 @@ it("does not look for any other outcome, and lives with a key file that may not 
   file.broken = true;
   rotation.note(badKey);
   await settled();
+  expect(rotation.trouble()).toBe("chmod 600");
   clock.nowMs = 5_000;
   Object.assign(file, { broken: false, key: undefined });
   rotation.note(badKey);
   await settled();
-  expect([file.looks, keys]).toEqual([2, []]);
+  expect([file.looks, keys, rotation.trouble()]).toEqual([2, [], undefined]);
 });
 
 /** An endpoint whose calls end when the test says so. */
