@@ -8,6 +8,7 @@ import { UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createGate } from "./pool/gate.ts";
+import { createIsolation } from "./pool/isolation.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
@@ -145,6 +146,7 @@ export async function joinFleet(options: JoinOptions) {
     noteLatency: latencies.note,
     nextCallNumber: () => ++callNumber,
     rowsInHand: new Set(),
+    isolation: createIsolation(),
     async isUsable(batchId, alias) {
       const model = await modelOf(batchId, alias);
       const pool = pools.get(model.tier)?.pool;

@@ -4,6 +4,7 @@ import { assertNever } from "../job/errors.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
+import type { Isolation } from "./isolation.ts";
 import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
 import type { TierPool } from "./tier-pool.ts";
 
@@ -31,12 +32,18 @@ export interface ExecuteContext {
   readonly nextCallNumber: () => number;
   /** Rows that this process is at, from before the gate until their call is settled. */
   readonly rowsInHand: Set<string>;
+  /** Of all pools of this process. */
+  readonly isolation: Isolation;
   /** True when that tier's pool here can take rows now, which makes it worth moving a row there. */
   readonly isUsable: (batchId: string, alias: string) => Promise<boolean>;
 }
 
 /** A row that is asked right now is looked at again after this long. */
 const inHandDelayMs = 1_000;
+/** A row that was in a call at so many ends of its process is next asked with nothing else in flight here. */
+const crashesToIsolate = 2;
+/** And at so many it is not asked again: at the last ones it was alone. */
+const crashesToFail = 4;
 
 /** One call of a row at a time in this process, also when Redis came back without knowing of the one in flight. */
 export async function executeJob(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
@@ -45,7 +52,9 @@ export async function executeJob(job: JobLabels, pool: TierPool, context: Execut
   if (rowsInHand.has(key)) return later(inHandDelayMs);
   rowsInHand.add(key);
   try {
-    return await askRow(job, pool, context);
+    const { isolation } = context;
+    const ending = await isolation.together(() => askRow(job, pool, context, false));
+    return ending === "suspected" ? await isolation.alone(() => askRowAlone(job, pool, context)) : ending;
   } finally {
     rowsInHand.delete(key);
   }
@@ -54,7 +63,12 @@ export async function executeJob(job: JobLabels, pool: TierPool, context: Execut
 /**
  * The story of a job: claim (BullMQ has done it) → gate → call → check → record → acknowledge (by returning).
  */
-async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+async function askRow(
+  job: JobLabels,
+  pool: TierPool,
+  context: ExecuteContext,
+  isAlone: boolean,
+): Promise<JobEnding | "suspected"> {
   const model = await context.modelOf(job.batch, job.model);
   const blocked = pool.blockedFor(model.model);
   if (blocked !== undefined && blocked.fallbackAtMs > Date.now()) {
@@ -89,9 +103,28 @@ async function askRow(job: JobLabels, pool: TierPool, context: ExecuteContext): 
     position: verdict.position,
     attempts: verdict.attempts,
   };
+  if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes, context);
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
+  if (verdict.crashes >= crashesToIsolate && !isAlone) {
+    await context.settle(job, call, { kind: "release", countsAttempt: false });
+    return "suspected";
+  }
   const end = await askInForm(row, (asked) => pool.call(job.batch, asked));
   return settleRow(row, end, pool, context);
+}
+
+async function askRowAlone(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+  const ending = await askRow(job, pool, context, true);
+  if (ending === "suspected") throw new Error("a row that is alone is suspected no more");
+  return ending;
+}
+
+async function failCrashed(row: AdmittedRow, crashes: number, context: ExecuteContext): Promise<JobEnding> {
+  const message = `the process that asked it died ${crashes} times during its call, the last times with nothing else in flight`;
+  const asked = { ...row, attempts: row.attempts + crashes - 1 };
+  const line = JSON.stringify(failedLine(asked, { latencyMs: 0 }, "worker_crashed", message));
+  await context.settle(row.job, row.call, { kind: "record", line });
+  return { kind: "finished" };
 }
 
 interface AdmittedRow extends AskedRow {

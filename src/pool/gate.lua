@@ -16,7 +16,7 @@
     ended                           cancelled or past its deadline: the owner records the end
     held, delayMs                   another living process has it in a call
     rebuilding, delayMs             Redis came back as somebody else: the owner has not rebuilt it yet, or only just
-    admitted, attempts, position, payload
+    admitted, attempts, position, crashes, payload   crashes: processes that died while the row was in a call of theirs
 ]]
 local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner", "rebuiltAt")
 local state, generation, incarnation, owner, rebuiltAt = batch[1], batch[2], batch[3], batch[4], batch[5]
@@ -36,6 +36,7 @@ local usable = state and state ~= "ended" and owner and isAlive(owner)
 
 local verdicts = {}
 local admitted = {}
+local suspected = {}
 -- Two calls of one row may ask in the same turn: the first of them has it.
 local admittedCall = {}
 local indexes = {}
@@ -57,11 +58,12 @@ for i = 4, #ARGV, 3 do
   elseif redis.call("GETBIT", KEYS[2], index) == 1 then
     verdict = { "done" }
   else
-    local hop, attempts, position = "0", "0", "0"
+    local hop, attempts, position, crashes = "0", "0", "0", "0"
     local move = moves[order]
     if move then
-      hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
+      hop, attempts, position, crashes = string.match(move, "^(%d+):(%d+):(%d+):?(%d*)$")
     end
+    crashes = tonumber(crashes) or 0
     local payload = payloads[order]
     if not payload then
       verdict = { "missing" }
@@ -77,11 +79,14 @@ for i = 4, #ARGV, 3 do
       else
         if call and call ~= own then
           redis.call("HINCRBY", KEYS[1], "askedAgain", 1)
+          crashes = crashes + 1
+          suspected[#suspected + 1] = index
+          suspected[#suspected + 1] = hop .. ":" .. attempts .. ":" .. position .. ":" .. crashes
         end
         admitted[#admitted + 1] = index
         admitted[#admitted + 1] = own
         admittedCall[index] = own
-        verdict = { "admitted", attempts, position, payload }
+        verdict = { "admitted", attempts, position, crashes, payload }
       end
     end
   end
@@ -89,5 +94,8 @@ for i = 4, #ARGV, 3 do
 end
 if #admitted > 0 then
   redis.call("HSET", KEYS[5], unpack(admitted))
+end
+if #suspected > 0 then
+  redis.call("HSET", KEYS[4], unpack(suspected))
 end
 return verdicts

@@ -11,7 +11,14 @@ export type Verdict =
   | { readonly kind: "wait"; readonly why: "held" | "rebuilding"; readonly delayMs: number }
   /** The row is at a later hop: that hop's job must exist. */
   | { readonly kind: "moved"; readonly hop: number; readonly position: number; readonly payload: string }
-  | { readonly kind: "admitted"; readonly attempts: number; readonly position: number; readonly payload: string };
+  | {
+      readonly kind: "admitted";
+      readonly attempts: number;
+      readonly position: number;
+      /** Processes that died while the row was in a call of theirs. */
+      readonly crashes: number;
+      readonly payload: string;
+    };
 
 export interface GateQuestion {
   readonly row: number;
@@ -65,7 +72,13 @@ function readVerdict([word, ...rest]: readonly [string, ...(string | number)[]])
     case "moved":
       return { kind: "moved", hop: Number(rest[0]), position: Number(rest[2]), payload: String(rest[3]) };
     case "admitted":
-      return { kind: "admitted", attempts: Number(rest[0]), position: Number(rest[1]), payload: String(rest[2]) };
+      return {
+        kind: "admitted",
+        attempts: Number(rest[0]),
+        position: Number(rest[1]),
+        crashes: Number(rest[2]),
+        payload: String(rest[3]),
+      };
     default:
       throw new Error(`the gate said ${word}, which this version does not know`);
   }

@@ -22,15 +22,15 @@ for i = 2, #ARGV, 3 do
     payloads[#payloads + 1] = payload
     placings[#placings + 1] = "0:0"
   else
-    local hop, attempts, position = "0", "0", "0"
+    local hop, rest = "0", "0:0"
     local move = redis.call("HGET", KEYS[4], index)
     if move then
-      hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
+      hop, rest = string.match(move, "^(%d+):(.*)$")
     end
     payloads[#payloads + 1] = index
     payloads[#payloads + 1] = payload
-    redis.call("HSET", KEYS[4], index, (tonumber(hop) + 1) .. ":" .. attempts .. ":" .. position)
-    placings[#placings + 1] = (tonumber(hop) + 1) .. ":" .. position
+    redis.call("HSET", KEYS[4], index, (tonumber(hop) + 1) .. ":" .. rest)
+    placings[#placings + 1] = (tonumber(hop) + 1) .. ":" .. string.match(rest, "^%d+:(%d+)")
   end
 end
 if #payloads > 0 then

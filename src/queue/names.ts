@@ -27,7 +27,10 @@ export interface BatchNames {
   readonly done: string;
   /** Hash: row index → payload, while the row is in the window. */
   readonly payloads: string;
-  /** Hash: row index → "hop:attempts:position"; a row without an entry is at 0:0:0. */
+  /**
+   * Hash: row index → "hop:attempts:position", and ":crashes" where processes died with the row in a call; a row without
+   * an entry is at 0:0:0.
+   */
   readonly moves: string;
   /** Hash: row index → id of the unsettled call (process id, a blank, a number). */
   readonly calls: string;

@@ -24,10 +24,14 @@ local current = batch[1] ~= "ended" and batch[2] == ARGV[1]
 local function moveOf(index)
   local move = redis.call("HGET", KEYS[4], index)
   if not move then
-    return 0, 0, 0
+    return 0, 0, 0, 0
   end
-  local hop, attempts, position = string.match(move, "(%d+):(%d+):(%d+)")
-  return tonumber(hop), tonumber(attempts), tonumber(position)
+  local hop, attempts, position, crashes = string.match(move, "^(%d+):(%d+):(%d+):?(%d*)$")
+  return tonumber(hop), tonumber(attempts), tonumber(position), tonumber(crashes) or 0
+end
+local function setMove(index, hop, attempts, position, crashes)
+  local suspicion = crashes > 0 and (":" .. crashes) or ""
+  redis.call("HSET", KEYS[4], index, hop .. ":" .. attempts .. ":" .. position .. suspicion)
 end
 
 local indexes = {}
@@ -43,8 +47,11 @@ local entry = {}
 for i = 2, #ARGV, 4 do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer = 0
+  local givenUp = false
   if call ~= "" and calls[(i - 2) / 4 + 1] == call then
     settled[#settled + 1] = index
+  elseif call ~= "" then
+    givenUp = true
   end
   if current then
     if action == "record" then
@@ -55,16 +62,21 @@ for i = 2, #ARGV, 4 do
         answer = 1
       end
     elseif redis.call("GETBIT", KEYS[2], index) == 0 then
-      local hop, attempts, position = moveOf(index)
+      local hop, attempts, position, crashes = moveOf(index)
+      if givenUp and crashes > 0 then
+        -- Its process was only silent: the row has not killed it.
+        crashes = crashes - 1
+        setMove(index, hop, attempts, position, crashes)
+      end
       if action == "release" then
         answer = 1
         if argument == "1" then
-          redis.call("HSET", KEYS[4], index, hop .. ":" .. (attempts + 1) .. ":" .. position)
+          setMove(index, hop, attempts + 1, position, crashes)
         end
       elseif action == "move" then
         local atHop, toPosition = string.match(argument, "(%d+):(%d+)")
         if tonumber(atHop) == hop then
-          redis.call("HSET", KEYS[4], index, (hop + 1) .. ":0:" .. toPosition)
+          setMove(index, hop + 1, 0, toPosition, crashes)
           answer = 1
         end
       end

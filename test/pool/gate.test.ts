@@ -3,7 +3,7 @@ import { batchId, givenBatch, payloadOf } from "../support/given-batch.ts";
 import { withRedis } from "../support/redis-server.ts";
 
 const server = withRedis();
-const admitted = { kind: "admitted", attempts: 0, position: 0 };
+const admitted = { kind: "admitted", attempts: 0, position: 0, crashes: 0 };
 
 /** A process that was there and beats no more. */
 async function declareDead(redis: typeof server.client, processes: string, id: string): Promise<void> {
@@ -137,6 +137,37 @@ describe("the gate", () => {
     expect((await owner.gate(0)).kind).toBe("admitted");
     expect((await owner.gate(1, { call: 2 })).kind).toBe("admitted");
     expect(await claims.readAskedAgain(batchId)).toBe(1);
+  });
+
+  it("counts for each row how many processes died with it in a call, and feeding it again keeps the count", async () => {
+    const { owner, join, feed, redis, names, keys } = await givenBatch(server);
+    await feed([0, 1]);
+    for (const [order, id] of ["a", "b"].entries()) {
+      const pool = await join(id);
+      expect(await pool.gate(0)).toMatchObject({ kind: "admitted", crashes: order });
+      await declareDead(redis, names.processes, pool.id);
+    }
+    await feed([0], { again: true });
+    expect(await owner.gate(0, { hop: 1 })).toMatchObject({ kind: "admitted", crashes: 2 });
+    await owner.act(0, 1, { kind: "release", countsAttempt: true });
+    expect(await owner.gate(0, { hop: 1, call: 2 })).toMatchObject({ kind: "admitted", attempts: 1, crashes: 2 });
+    await owner.act(0, 2, { kind: "move", fromHop: 1, toPosition: 1 });
+    expect(await owner.gate(0, { hop: 2, call: 3 })).toMatchObject({ kind: "admitted", position: 1, crashes: 2 });
+    expect(await owner.gate(1, { call: 4 })).toMatchObject({ kind: "admitted", crashes: 0 });
+    await owner.record(0, 3, "{}");
+    expect(await redis.hexists(keys.moves, "0")).toBe(0);
+  });
+
+  it("suspects a row no more whose process was only silent: its call has ended after all", async () => {
+    const { owner, join, feed, redis, names } = await givenBatch(server);
+    await feed([0]);
+    const frozen = await join("frozen");
+    await frozen.gate(0);
+    await declareDead(redis, names.processes, frozen.id);
+    expect(await owner.gate(0)).toMatchObject({ crashes: 1 });
+    await frozen.act(0, 1, { kind: "release", countsAttempt: false });
+    await owner.act(0, 1, { kind: "release", countsAttempt: false });
+    expect(await owner.gate(0, { call: 2 })).toMatchObject({ kind: "admitted", crashes: 0 });
   });
 
   it("answers many rows in one round trip, each with its own verdict", async () => {

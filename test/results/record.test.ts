@@ -106,7 +106,13 @@ describe("settling a call", () => {
     const pool = await join("pool");
     await pool.gate(0);
     await pool.act(0, 1, { kind: "release", countsAttempt: false });
-    expect(await owner.gate(0)).toEqual({ kind: "admitted", attempts: 0, position: 0, payload: payloadOf(0) });
+    expect(await owner.gate(0)).toEqual({
+      kind: "admitted",
+      attempts: 0,
+      crashes: 0,
+      position: 0,
+      payload: payloadOf(0),
+    });
   });
 
   it("counts an attempt only when it is told to", async () => {

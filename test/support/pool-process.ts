@@ -9,7 +9,9 @@ const child = fileURLToPath(new URL("./pool-child.ts", import.meta.url));
 
 export interface PoolProcess {
   readonly pid: number;
-  signal(signal: "SIGSTOP" | "SIGCONT"): void;
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<unknown>;
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void;
   /** Ends it by SIGKILL, in the middle of whatever it does. */
   kill(): Promise<void>;
 }
@@ -33,16 +35,17 @@ export async function startPoolProcess(
   };
   const pool: ChildProcess = fork(child, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   afterTests(() => void pool.kill("SIGKILL"));
+  const ended = once(pool, "exit");
   const ready = once(pool, "message");
   pool.send(order);
   await ready;
   return {
     pid: pool.pid!,
+    ended,
     signal: (signal) => void pool.kill(signal),
     async kill() {
-      const exited = once(pool, "exit");
       pool.kill("SIGKILL");
-      await exited;
+      await ended;
     },
   };
 }
