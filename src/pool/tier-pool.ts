@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { TierConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
 import type { Outcome } from "../job/outcome.ts";
+import { createBatchSignals } from "./batch-signals.ts";
 import { patienceMs, type RowHistory } from "./decide-retry.ts";
 import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
@@ -88,7 +89,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     string,
     { readonly sinceMs: number; readonly answeredCount: number; calls: number; lastMs: number }
   >();
-  const aborts = new Map<AbortController, string>();
+  const signals = createBatchSignals();
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
     if (outcome.kind === "throttled") {
@@ -124,23 +125,21 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     }
     const startedAtMs = performance.now();
     const answeredCountAtStart = state.answered;
-    const abort = new AbortController();
-    aborts.set(abort, batchId);
+    const signal = signals.enter(batchId);
     let outcome: Outcome | NotOnRecord;
     try {
       const modelId = await endpoints.modelIdAt(state, model);
-      outcome =
-        typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal: abort.signal }) : modelId;
+      outcome = typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal }) : modelId;
     } finally {
       endpoints.release(state);
-      aborts.delete(abort);
+      signals.leave(batchId, signal);
     }
     if (outcome.kind === "not-on-record") {
       pause(model.model, outcome.message, auditRetryMs, false);
       return notAsked;
     }
     outcome = withMend(outcome, tier, model.model);
-    if (!abort.signal.aborted) {
+    if (!signal.aborted) {
       endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
     }
@@ -227,7 +226,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     },
     abort(batchId) {
       if (batchId === undefined) endpoints.turnAway();
-      for (const [controller, ofBatch] of aborts) if (batchId === undefined || ofBatch === batchId) controller.abort();
+      signals.abort(batchId);
     },
     close: () => endpoints.close(),
   };
