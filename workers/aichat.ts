@@ -12,7 +12,7 @@ const ownVariables = ["AICHAT_CONFIG_DIR", "AICHAT_CONFIG_FILE", "AICHAT_ENV_FIL
 export const aichatProgram: CliProgram = {
   provider: "aichat",
   name: "aichat",
-  takes: ["temperature", "top_p"],
+  takes: () => ["temperature", "top_p"],
   takesSchema: false,
   surroundings: (model) => [...ownVariables, `${clientOf(model)}_API_BASE`],
   command(prompt, call, apiKey) {

@@ -9,7 +9,7 @@ export const claudeProgram: CliProgram = {
   provider: "claude-cli",
   name: "claude",
   // Not `max_tokens`: at its limit the program asks the model to go on, up to three times, and prints the last part only.
-  takes: [],
+  takes: (call) => (schemaOf(call) === undefined ? [] : ["response_format"]),
   takesSchema: true,
   surroundings: () => ["ANTHROPIC_BASE_URL", "CLAUDE_CONFIG_DIR"],
   command({ system, text }, call, apiKey) {

@@ -5,7 +5,7 @@ import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./adapter.ts";
 import { inWordsIfRefused } from "./answer-form.ts";
 import { quotable } from "./backend-words.ts";
-import { type CliPrompt, cliPrompt, fitsArgument, type OptionName } from "./cli-prompt.ts";
+import { type CliPrompt, cliPrompt, fitsArgument } from "./cli-prompt.ts";
 import { refuseOmissions } from "./plain-request.ts";
 import type { Failure } from "./response.ts";
 import { type ProgramEnd, runProgram } from "./run-program.ts";
@@ -26,7 +26,8 @@ export interface CliProgram {
   readonly provider: Provider;
   /** Its name on PATH. */
   readonly name: string;
-  readonly takes: readonly OptionName[];
+  /** The options of a row that it can take, by the names of flat rows and of OpenAI bodies. */
+  takes(call: BackendCall): readonly string[];
   /** It can be told a schema that its answer must fit. */
   readonly takesSchema: boolean;
   /** Variables of the surroundings that it is given for a model beside those of every program. */
@@ -39,6 +40,8 @@ export interface CliProgram {
 }
 
 const probeTimeoutMs = 10_000;
+/** Of a program that is there, but not what the system can run, or whose interpreter is missing. */
+const cannotRunCodes: readonly number[] = [126, 127];
 
 /**
  * An adapter for a program that is started anew for every call.
@@ -84,7 +87,8 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
           message: `a private row may not be given to ${name}, which is never local`,
         };
       }
-      const prompt = cliPrompt(program.takesSchema ? call : { ...call, formInWords: true }, program.takes);
+      const asked = program.takesSchema ? call : { ...call, formInWords: true };
+      const prompt = cliPrompt(asked, program.takes(call));
       if ("kind" in prompt) return prompt;
       const refusal = refuseOmissions(call, prompt);
       if (refusal !== undefined) return refusal;
@@ -98,6 +102,9 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
       const end = await run(command, call.model, call.signal, call.timeoutMs);
       const quote = (words: string): string => quotable(words, call.request, options.apiKey);
       if (end.kind !== "exited") return failureOf(end, name, call.timeoutMs, quote);
+      if (cannotRunCodes.includes(end.code)) {
+        return { kind: "unreachable", message: `${name} cannot be run: ${quote(end.stderr)}` };
+      }
       return withOmitted(program.read(end, call, quote), prompt);
     }),
     async probe(signal): Promise<Probe> {

@@ -2,9 +2,6 @@ import type { BackendCall } from "./adapter.ts";
 import { type PlainMessage, plainRequest } from "./plain-request.ts";
 import type { Failure } from "./response.ts";
 
-/** A row's options, by their flat-row names. */
-export type OptionName = "max_tokens" | "temperature" | "top_p" | "stop" | "seed";
-
 /** A request as a command-line program can take it: one text, and one for the system. */
 export interface CliPrompt {
   readonly system: string;
@@ -15,8 +12,8 @@ export interface CliPrompt {
   readonly omittedOptions: readonly string[];
 }
 
-/** @param takes the options that the program has. */
-export function cliPrompt(call: BackendCall, takes: readonly OptionName[]): CliPrompt | Failure {
+/** @param takes the options that the program has, by the names of flat rows and of OpenAI bodies. */
+export function cliPrompt(call: BackendCall, takes: readonly string[]): CliPrompt | Failure {
   const { messages, temperature, topP, omittedOptions } = plainRequest(call);
   if (messages.some(({ imageUrls }) => imageUrls.length > 0)) {
     return { kind: "rejected", message: `${call.model} takes no images through a command-line program` };
@@ -30,7 +27,7 @@ export function cliPrompt(call: BackendCall, takes: readonly OptionName[]): CliP
     text,
     temperature,
     topP,
-    omittedOptions: [...givenOptions(call).filter((name) => !takes.includes(name)), ...omittedOptions],
+    omittedOptions: [...givenOptions(call), ...omittedOptions].filter((name) => !takes.includes(name)),
   };
   return fitsArgument(prompt.system) ? prompt : systemInText(prompt);
 }
@@ -54,14 +51,14 @@ function transcript(messages: readonly PlainMessage[]): string {
 }
 
 /** Those that the row itself gives; a model's defaults are no wish of the row. */
-function givenOptions({ request }: BackendCall): OptionName[] {
+function givenOptions({ request }: BackendCall): string[] {
   const body = request.openaiBody ?? {};
-  const given: Record<OptionName, unknown> = {
+  const given = {
     max_tokens: request.maxOutputTokens ?? body.max_completion_tokens ?? body.max_tokens,
     temperature: request.temperature ?? body.temperature,
     top_p: request.topP ?? body.top_p,
     stop: request.stop ?? body.stop,
     seed: request.seed ?? body.seed,
   };
-  return (Object.keys(given) as OptionName[]).filter((name) => given[name] !== undefined && given[name] !== null);
+  return Object.entries(given).flatMap(([name, value]) => (value === undefined || value === null ? [] : [name]));
 }

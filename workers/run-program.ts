@@ -31,8 +31,14 @@ const graceMs = 1_000;
 const lingerMs = 500;
 
 /**
- * Runs a program to its end, without a shell, in a process group of its own, so that what it started dies with it: at
- * the deadline, at an abort, and also when it ends by itself.
+ * Becomes the program, and leaves a watcher in its group that ends them all when this process is gone, however it went:
+ * a pipe that only this process holds open is closed then. What is run are arguments, which the shell does not read.
+ */
+const watched = '(read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 & exec 3<&-; exec "$@"';
+
+/**
+ * Runs a program to its end in a process group of its own, so that what it started dies with it: at the deadline, at an
+ * abort, when it ends by itself, and when this process dies.
  */
 export function runProgram(run: ProgramRun): Promise<ProgramEnd> {
   const { file, args, environment, input, signal, timeoutMs } = run;
@@ -41,7 +47,12 @@ export function runProgram(run: ProgramRun): Promise<ProgramEnd> {
     let child: ChildProcess;
     try {
       // In a folder of nobody's, so that no project's settings are found there.
-      child = spawn(file, args, { cwd: tmpdir(), env: environment, detached: true, stdio: "pipe" });
+      child = spawn("/bin/sh", ["-c", watched, "sh", file, ...args], {
+        cwd: tmpdir(),
+        env: environment,
+        detached: true,
+        stdio: ["pipe", "pipe", "pipe", "pipe"],
+      });
     } catch (error) {
       // An argument that the system does not take.
       resolve({ kind: "not-started", code: codeOf(error) });
@@ -73,7 +84,7 @@ export function runProgram(run: ProgramRun): Promise<ProgramEnd> {
     });
     const stderr = collect(child.stderr, longestErrorBytes, () => {});
     // A program may end without having read its input.
-    child.stdin?.on("error", () => {});
+    for (const stream of child.stdio) stream?.on("error", () => {});
     child.stdin?.end(input);
 
     child.on("error", (error) => {
@@ -82,8 +93,7 @@ export function runProgram(run: ProgramRun): Promise<ProgramEnd> {
     child.on("exit", () => {
       signalGroup(child, "SIGKILL");
       after(lingerMs, () => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
+        for (const stream of child.stdio) stream?.destroy();
       });
     });
     child.on("close", (code, killedBy) => {
@@ -113,7 +123,6 @@ function collect(stream: NodeJS.ReadableStream | null, mostBytes: number, onOver
     bytes += chunk.length;
     if (bytes > mostBytes) onOverflow(bytes);
   });
-  stream?.on("error", () => {});
   return (): string => Buffer.concat(chunks).toString("utf8");
 }
 

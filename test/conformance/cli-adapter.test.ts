@@ -136,7 +136,7 @@ describe.each(Object.entries(programs) as [keyof typeof adapters, ProgramDialect
 
     it("ends one that never ends at the deadline, with what it started", async () => {
       const simulated = simulate('sleep 600 & echo $! > "$HOME/child"; wait');
-      expect(await simulated.endpoint.call(call({ timeoutMs: 1_000 }))).toMatchObject({ kind: "timed-out" });
+      expect(await simulated.endpoint.call(call({ timeoutMs: 2_000 }))).toMatchObject({ kind: "timed-out" });
       await until("its child to end", () => !isAlive(Number(simulated.file("child"))));
     });
 
@@ -185,6 +185,8 @@ describe.each(Object.entries(programs) as [keyof typeof adapters, ProgramDialect
       const nowhere = cliAdapter(dialect.program, { PATH: "/nowhere" }).connect({
         ...{ tier: "some-tier", baseUrl: "", location: "cloud", trustedHosts: [], concurrency: 1 },
       });
+      const broken = simulateProgram(dialect, "", {}, "#!/no/such/interpreter");
+      expect(await broken.endpoint.call(call())).toMatchObject({ kind: "unreachable" });
       const missing = { kind: "unreachable", message: `${name} not found on PATH` };
       expect(await nowhere.probe(idle)).toEqual({ usable: false, outcome: missing });
       expect(await nowhere.call(call())).toEqual(missing);

@@ -50,10 +50,11 @@ export function simulateProgram(
   dialect: ProgramDialect,
   script: string,
   options: Partial<EndpointOptions> = {},
+  firstLine = "#!/bin/sh",
 ): SimulatedProgram {
   const folder = temporaryFolder();
   const executable = join(folder, dialect.program.name);
-  writeFileSync(executable, `#!/bin/sh\n${script}\n`);
+  writeFileSync(executable, `${firstLine}\n${script}\n`);
   chmodSync(executable, 0o755);
   const environment = { PATH: `${folder}:/usr/bin:/bin`, HOME: folder, REDIS_URL: "redis://secret@host", LANG: "C" };
   const answer = (text: string): void => writeFileSync(join(folder, "answer"), dialect.answer(text));
