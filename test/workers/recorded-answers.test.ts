@@ -21,6 +21,24 @@ const servers: Readonly<Record<string, { provider: keyof typeof adapters; ends: 
       "too-long.2": { kind: "context-overflow" },
     },
   },
+  // The same server, asked as Anthropic is.
+  "llama.cpp-messages": {
+    provider: "anthropic",
+    ends: {
+      answer: {
+        kind: "answered",
+        answer: {
+          model: "smollm2-135m",
+          finishReason: "length",
+          usage: { inputTokens: 37, outputTokens: 24, cachedTokens: 36 },
+        },
+      },
+      options: { kind: "answered", answer: { usage: { inputTokens: 32, outputTokens: 3 } } },
+      "unknown-model": { kind: "answered" },
+      "wrong-option": { kind: "answered" },
+      "too-long": { kind: "context-overflow", message: expect.stringContaining("12031 tokens") },
+    },
+  },
   vllm: {
     provider: "vllm",
     ends: {
