@@ -22,6 +22,8 @@ export function mendOf(outcome: Outcome, tier: MendedTier, modelId: string): str
         return mendKey(tier);
       case "no-credit":
         return "add credit or raise the spend limit of that account; the rows go on by themselves";
+      case "spend-limit":
+        return "raise the spend limit of that account, or wait for its next month; the rows go on by themselves";
       case "no-permission":
         return `allow it for ${tier.apiKeyEnv === undefined ? "that account" : `the key in ${tier.apiKeyEnv}`}, or use another key`;
       case "model-missing":

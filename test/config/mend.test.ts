@@ -13,6 +13,7 @@ const refused: Outcome = { kind: "unreachable", message: "127.0.0.1:8123 cannot 
 const notFound: Outcome = { kind: "unreachable", message: "some program not found on PATH" };
 const missing: Outcome = { kind: "unavailable", scope: "model", reason: "model-missing", message: "no such model" };
 const badKey: Outcome = { kind: "unavailable", scope: "tier", reason: "bad-key", message: "401" };
+const spendLimit: Outcome = { kind: "unavailable", scope: "tier", reason: "spend-limit", message: "429" };
 const noCredit: Outcome = { kind: "unavailable", scope: "tier", reason: "no-credit", message: "402" };
 
 describe("what stands in the way is told with the command that mends it", () => {
@@ -27,6 +28,7 @@ describe("what stands in the way is told with the command that mends it", () => 
     ["an aichat that is not installed", notFound, "aichat", "auto", /^install it: cargo install aichat --locked$/],
     ["a claude that is not installed", notFound, "claude-cli", "auto", /^install it: npm install -g @anthropic-ai/],
     ["missing credit", noCredit, "openai", "gpt-4o", /add credit or raise the spend limit/],
+    ["a spend limit", spendLimit, "anthropic", "claude-opus-5-5", /raise the spend limit of that account, or wait/],
   ])("%s", (_title, outcome, provider, model, words) => {
     expect(mendOf(outcome, tier(provider), model)).toMatch(words);
   });
