@@ -1,0 +1,71 @@
+import { divideSize, type SizeNotice } from "./divide-size.ts";
+import { afterGauges, afterRefusal, type Gauges, startSize, withOthers } from "./size-pool.ts";
+import { heldSize, hold, ownLimitOf } from "./size-state.ts";
+import { watchCalls } from "./watch-calls.ts";
+
+/** How many calls one endpoint is sent at once, when its concurrency is "auto". */
+export interface EndpointSize {
+  /** Of this process. May be 0 where others have all. */
+  limit(): number;
+  started(nowMs: number): void;
+  ended(nowMs: number, latencyMs: number, how: CallHow): void;
+  /** To be called a few times a second. */
+  tick(nowMs: number): void;
+  gauges(gauges: Gauges, nowMs: number): void;
+  notice(): SizeNotice;
+  /** Divides it anew among the processes that live, by what they said last. */
+  divide(
+    processId: string,
+    members: readonly { readonly process: string; readonly notice: SizeNotice | undefined }[],
+    nowMs: number,
+  ): void;
+}
+
+/** "refused": its queue is full or it throttles; "other": an end that says nothing of the server's pace. */
+export type CallHow = "answered" | "refused" | "other";
+
+export function createEndpointSize(
+  bounds: { readonly start: number; readonly most: number },
+  startMs: number,
+): EndpointSize {
+  const watch = watchCalls(startSize(bounds), startMs);
+  let leads = true;
+  let share = bounds.start;
+  let inFlight = 0;
+
+  const own = (): number => (leads ? ownLimitOf(watch.state) : share);
+
+  return {
+    limit: own,
+    started(nowMs) {
+      inFlight++;
+      watch.started(nowMs);
+    },
+    ended(nowMs, latencyMs, how) {
+      inFlight--;
+      watch.ended(nowMs, latencyMs, how === "answered");
+      if (how === "refused" && leads) watch.become(afterRefusal(watch.state, inFlight), nowMs);
+    },
+    tick: (nowMs) => watch.tick(nowMs),
+    gauges(gauges, nowMs) {
+      const next = leads ? afterGauges(watch.state, gauges, inFlight) : watch.state;
+      if (next.limit !== watch.state.limit) watch.become(next, nowMs);
+      else if (next !== watch.state) watch.note(next);
+    },
+    notice: () => ({ leads, total: heldSize(watch.state), own: own() }),
+    divide(processId, members, nowMs) {
+      const divided = divideSize(processId, members);
+      const hasTaken = divided.leads && !leads;
+      leads = divided.leads;
+      if (!leads) {
+        if (divided.total !== undefined) share = divided.share;
+        return;
+      }
+      const { state } = watch;
+      const total = hasTaken ? hold(state, divided.total ?? share + divided.others) : state;
+      // A call more or less there is no news.
+      const isNews = hasTaken || Math.abs(divided.others - state.others) > 0.04 * state.limit;
+      if (isNews) watch.become(withOthers(total, divided.others), nowMs);
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { assertNever } from "../job/errors.ts";
+import { afterBase, afterDip, afterRaise } from "./size-hold.ts";
+import { afterCut, afterFallen, afterSearch, afterShrink } from "./size-search.ts";
+import {
+  addWindows,
+  callsOf,
+  hold,
+  nothingSeen,
+  ownLimitOf,
+  type SeenWindow,
+  type SizeState,
+  tuning,
+} from "./size-state.ts";
+
+/**
+ * Finds how many calls in flight keep a server busy, and no more, without being told. Values and pure functions.
+ *
+ *  ┌──▶ search ── more calls bring no more answers ──▶ base ⇄ raise, dip
+ *  │      │ ▲                                           │        │
+ *  │  the start was too much: shrink ─────────────────▶ │        │
+ *  │        └── a raise brings more than usual ─────────┼────────┘
+ *  │                                                    ▼ answers come later than usual
+ *  └── fewer calls are not answered sooner ── cut ◀── fallen
+ *                                              └── sooner ──▶ base
+ *
+ * The equations stand in ARCHITECTURE.md ("Sizing").
+ */
+export function startSize({ start, most }: { readonly start: number; readonly most: number }): SizeState {
+  const limit = Math.max(1, Math.min(start, most));
+  return {
+    most,
+    others: 0,
+    refusedAt: Infinity,
+    phase: "search",
+    // At the start all calls are new: a turn of them is short of answers by a third, which only lets the search go on.
+    settling: 0,
+    limit,
+    size: limit,
+    tally: nothingSeen,
+    before: undefined,
+    lastStep: undefined,
+    hasRoom: false,
+    usual: 0,
+    windows: 0,
+    windowsSinceDip: 0,
+    last: undefined,
+    unqueued: undefined,
+    depth: 1,
+    lastChange: 0,
+    sooner: 0,
+    later: 0,
+    spread: 0.3,
+    unrest: 1,
+  };
+}
+
+/** When the window that is being seen is over: after so many answers to this process, or after that time. */
+export function windowEnd(state: SizeState): { readonly answers: number; readonly afterMs: number } {
+  const own = ownLimitOf(state);
+  if (state.settling > 0) return { answers: state.settling, afterMs: Infinity };
+  // A turn of all calls; half of one tells enough where a step is large, and where others have the most of them.
+  const turn = state.phase === "search" ? own / 2 : Math.max(own, state.limit / 2);
+  const answers = Math.max(tuning.leastAnswers, Math.ceil(turn));
+  if (state.phase === "fallen") return { answers: Math.ceil(answers / 2), afterMs: Infinity };
+  const isCompared = state.phase === "base" && state.windows > 0;
+  return { answers, afterMs: isCompared ? (1.5 * answers * Math.exp(state.usual)) / own : Infinity };
+}
+
+export function afterWindow(state: SizeState, seen: SeenWindow): SizeState {
+  // Too few rows, or too slow a client: the server was not asked for what it can do.
+  if (callsOf(seen) < 0.8 * state.limit) return state;
+  if (state.settling > 0) return { ...state, settling: 0 };
+  const next = { ...noteSpread(state, seen), tally: addWindows(state.tally, seen) };
+  switch (next.phase) {
+    case "search":
+      return afterSearch(next);
+    case "shrink":
+      return afterShrink(next);
+    case "base":
+      return afterBase(next, seen);
+    case "raise":
+      return afterRaise(next);
+    case "dip":
+      return afterDip(next);
+    case "fallen":
+      return afterFallen(next, seen);
+    case "cut":
+      return afterCut(next);
+    default:
+      return assertNever(next.phase);
+  }
+}
+
+function noteSpread(state: SizeState, { answers, latencyMs, latencySquares }: SeenWindow): SizeState {
+  if (answers < 4) return state;
+  const seen = Math.min(6, (latencySquares * answers) / (latencyMs * latencyMs) - 1);
+  const weight = Math.min(0.5, answers / 150);
+  return { ...state, spread: Math.max(0.03, state.spread + weight * (seen - state.spread)) };
+}
+
+/** The server would not take a call: its queue is full, or it throttles. Cut at once, once for calls sent together. */
+export function afterRefusal(state: SizeState, ownInFlight: number): SizeState {
+  const refusedAt = Math.min(state.refusedAt, ownInFlight + 1 + state.others);
+  if (state.settling > 0 && state.phase === "base") return { ...state, refusedAt };
+  return hold({ ...state, refusedAt }, 0.75 * Math.min(state.limit, refusedAt));
+}
+
+/** What the server says of itself, where it does: calls it works on, calls that wait there, whoever sent them. */
+export interface Gauges {
+  readonly running: number;
+  readonly waiting: number;
+}
+
+export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownInFlight: number): SizeState {
+  const hasRoom = waiting === 0;
+  // While calls sent under a higher limit still end, the queue says nothing new.
+  if (state.settling > 0 || waiting <= 1 + 0.15 * running || running === 0) {
+    return hasRoom === state.hasRoom ? state : { ...state, hasRoom };
+  }
+  const inFlight = ownInFlight + state.others;
+  const share = running / (running + waiting);
+  return { ...hold(state, Math.min(state.size, inFlight) * share + 1), hasRoom };
+}
+
+/** Others may have so many calls in flight there now. A search goes on from there, as its steps were taken without them. */
+export function withOthers(state: SizeState, others: number): SizeState {
+  if (others === state.others) return state;
+  const next = { ...state, others, tally: nothingSeen, last: undefined };
+  if (state.phase !== "search") return next;
+  const limit = Math.min(state.most, ownLimitOf(state) + others);
+  return { ...next, limit, size: limit, before: undefined, lastStep: state.before === undefined ? undefined : 1 };
+}
+
+/** Calls in flight that serve so many rows a second: for tiers that a quota paces, so that slots are not parked. */
+export function callsForNeed(neededPerSecond: number, latencyMs: number): number {
+  return Math.ceil(1.25 * neededPerSecond * (latencyMs / 1_000)) + 1;
+}
