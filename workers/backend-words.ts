@@ -10,6 +10,8 @@ export interface BackendError {
 }
 
 const longestWords = 500;
+/** As much of an image in a prompt as is looked for in a backend's words. */
+const longestImageBytes = 4_096;
 
 /**
  * Reads `{"error":{…}}` (OpenAI, Anthropic, vLLM, LocalAI, llama.cpp), `{"error":"…"}` (Ollama), `{"message":…}`,
@@ -84,7 +86,8 @@ function promptTexts({ messages, openaiBody }: PromptRequest): string[] {
 }
 
 function textsIn(value: unknown): string[] {
-  if (typeof value === "string") return [value];
+  // Nobody quotes a whole image, and looking for its parts would take seconds.
+  if (typeof value === "string") return [value.startsWith("data:") ? value.slice(0, longestImageBytes) : value];
   if (typeof value !== "object" || value === null) return [];
   return Object.values(value).flatMap(textsIn);
 }

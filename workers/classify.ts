@@ -23,6 +23,8 @@ const creditWords = /credit balance is too low/i;
 const missingModelCodes = /model_not_found|model_not_exist|invalid_model/;
 const missingModelWords =
   /\bmodel\b.*\b(not exist|not found|does not exist|no such model|not loaded|not supported)|unknown model/i;
+const blindWords =
+  /image input is not supported|not a multimodal model|missing data required for image input|does not support (image|vision)/i;
 const busyWords =
   /busy|loading|starting|overload|capacity|queue|pending|too many|rate limit|admission|try again|retry/i;
 
@@ -60,6 +62,10 @@ export function classifyError(
     if (status === 402 || creditCodes.test(codes) || creditWords.test(error.message)) {
       return { kind: "unavailable", scope: "tier", reason: "no-credit", message };
     }
+  }
+  // llama.cpp says so under 500.
+  if (blindWords.test(error.message)) {
+    return { kind: "rejected", message: `${message}; name a model that sees images` };
   }
   switch (status) {
     case 401:

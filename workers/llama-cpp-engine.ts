@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { embeddedEngineFile } from "../src/config/model-files.ts";
+import type { JsonSchema } from "../src/job/row.ts";
 
 /*
  * What is used of node-llama-cpp 3.22.1, written down here because it is not among the dependencies: its optional GPU
@@ -23,7 +24,17 @@ export type EngineMessage =
   | { readonly type: "system" | "user"; readonly text: string }
   | { readonly type: "model"; readonly response: readonly string[] };
 
+/** What may still come of an answer that is held to a grammar; made anew for each answer. */
+export interface GrammarState {
+  readonly __grammarState?: never;
+}
+
+interface Grammar {
+  readonly __grammar?: never;
+}
+
 interface EvaluateOptions {
+  readonly grammarEvaluationState?: GrammarState;
   readonly temperature?: number;
   readonly topP?: number;
   readonly seed?: number;
@@ -55,17 +66,21 @@ export interface EngineModel {
 }
 
 interface Engine {
+  createGrammarForJsonSchema(schema: JsonSchema): Promise<Grammar>;
   loadModel(options: { modelPath: string; gpuLayers: number }): Promise<EngineModel>;
 }
 
 interface EngineModule {
   getLlama(options: Readonly<Record<string, unknown>>): Promise<Engine>;
   resolveChatWrapper(model: EngineModel): EngineChatWrapper;
+  readonly LlamaGrammarEvaluationState: new (options: { model: EngineModel; grammar: Grammar }) => GrammarState;
 }
 
 export interface LoadedEngine {
   readonly engine: Engine;
   readonly chatWrapperOf: (model: EngineModel) => EngineChatWrapper;
+  /** Rejects for a schema that it makes no grammar of. */
+  readonly grammarFor: (model: EngineModel, schema: JsonSchema) => Promise<GrammarState>;
 }
 
 /** The engine is not installed, or not for this machine. */
@@ -95,7 +110,14 @@ async function load(): Promise<LoadedEngine> {
     logLevel: "disabled",
     maxThreads: engineThreads,
   });
-  return { engine, chatWrapperOf: (model) => module.resolveChatWrapper(model) };
+  return {
+    engine,
+    chatWrapperOf: (model) => module.resolveChatWrapper(model),
+    grammarFor: async (model, schema) => {
+      const grammar = await engine.createGrammarForJsonSchema(schema);
+      return new module.LlamaGrammarEvaluationState({ model, grammar });
+    },
+  };
 }
 
 async function importEngine(): Promise<EngineModule> {

@@ -1,10 +1,20 @@
+import { messageOf } from "../src/job/errors.ts";
 import type { Outcome } from "../src/job/outcome.ts";
-import type { EngineMessage, EngineSequence, Token } from "./llama-cpp-engine.ts";
+import {
+  type EngineMessage,
+  type EngineSequence,
+  type GrammarState,
+  loadEngine,
+  type Token,
+} from "./llama-cpp-engine.ts";
 import type { LoadedModel } from "./llama-cpp-model.ts";
 import type { PlainRequest } from "./plain-request.ts";
+import type { Failure } from "./response.ts";
 
 /** The engine takes this many tokens in one go; between two goes an abort is heard. */
 const tokensPerStep = 256;
+/** The engine's grammars end a JSON text so. */
+const endOfJson = "\n\n\n\n";
 /** As llama.cpp's own programs have it long done: without it, small models soon repeat themselves. */
 const repeatPenalty = { lastTokens: 64, penalty: 1.1 };
 
@@ -22,6 +32,10 @@ export async function generate(
   if (shouldPrependBosToken && bos !== null && prompt[0] !== bos) prompt.unshift(bos);
   const stopTokens = state.stopGenerationTriggers.map((trigger) => trigger.tokenize(model.tokenizer));
 
+  const grammar = await grammarFor(loaded, request);
+  if (grammar !== undefined && "kind" in grammar) return grammar;
+  const stopTexts = [...(request.stop ?? []), ...(grammar === undefined ? [] : [endOfJson])];
+
   const sequence = await loaded.take(signal);
   try {
     const room = sequence.contextSize - prompt.length;
@@ -38,6 +52,7 @@ export async function generate(
       temperature: request.temperature ?? 0,
       ...(request.topP === undefined ? {} : { topP: request.topP }),
       ...(request.seed === undefined ? {} : { seed: request.seed }),
+      ...(grammar === undefined ? {} : { grammarEvaluationState: grammar }),
       repeatPenalty: { punishTokens: () => output.slice(-repeatPenalty.lastTokens), penalty: repeatPenalty.penalty },
     });
     while (output.length < mostTokens) {
@@ -49,7 +64,7 @@ export async function generate(
       }
       output.push(next.value);
       text = model.detokenize(output);
-      const end = endOf(text, output, request.stop ?? [], stopTokens, (kept) => model.detokenize(kept));
+      const end = endOf(text, output, stopTexts, stopTokens, (kept) => model.detokenize(kept));
       if (end === undefined) continue;
       text = end;
       finishReason = "stop";
@@ -68,6 +83,18 @@ export async function generate(
     throw error;
   } finally {
     loaded.giveBack(sequence);
+  }
+}
+
+async function grammarFor({ model }: LoadedModel, request: PlainRequest): Promise<GrammarState | Failure | undefined> {
+  if (request.answerSchema === undefined) return undefined;
+  try {
+    return await (await loadEngine()).grammarFor(model, request.answerSchema);
+  } catch (error) {
+    return {
+      kind: "rejected",
+      message: `the embedded engine cannot hold an answer to this schema: ${messageOf(error)}`,
+    };
   }
 }
 

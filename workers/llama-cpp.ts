@@ -1,6 +1,7 @@
 import { findModelFile, knownModelNames } from "../src/config/model-files.ts";
 import { messageOf } from "../src/job/errors.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
+import { inWordsIfRefused } from "./answer-form.ts";
 import { EngineMissing, loadEngine } from "./llama-cpp-engine.ts";
 import { generate } from "./llama-cpp-generate.ts";
 import { BrokenModelFile, type LoadedModel, loadModel } from "./llama-cpp-model.ts";
@@ -46,7 +47,7 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     const { model, signal, timeoutMs, contextTokens } = backendCall;
     const file = findModelFile(model);
     if ("lookedAt" in file) return modelMissing(model, file.lookedAt);
-    const request = plainRequest({ ...backendCall, formInWords: true });
+    const request = plainRequest(backendCall);
     const refusal = refuseOmissions(backendCall, request);
     if (refusal !== undefined) return refusal;
     if (request.messages.some(({ imageUrls }) => imageUrls.length > 0)) {
@@ -70,9 +71,10 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     }
   }
 
+  const askInForm = inWordsIfRefused(call);
   return {
     call(backendCall) {
-      const ended = call(backendCall);
+      const ended = askInForm(backendCall);
       running.add(ended);
       void ended.finally(() => running.delete(ended));
       return ended;

@@ -6,6 +6,8 @@ export interface OllamaModel {
   readonly remoteHost: string | undefined;
   /** The context that its Modelfile asks for. */
   readonly configuredContextTokens: number | undefined;
+  /** False when it is known to take text only. */
+  readonly seesImages: boolean;
   /** The longest context that it was trained for; the server never gives it more. */
   readonly longestContextTokens: number | undefined;
 }
@@ -21,6 +23,8 @@ export function readOllamaModel(name: string, shown: ShowResponse): OllamaModel 
   const longest = info.find(([key]) => key.endsWith(".context_length"))?.[1];
   const configured = /^num_ctx\s+(\d+)/m.exec(shown.parameters ?? "")?.[1];
   return {
+    // Older servers do not say.
+    seesImages: shown.capabilities?.includes("vision") ?? true,
     remoteHost: remote ? host || "another host" : undefined,
     configuredContextTokens: configured === undefined ? undefined : Number(configured),
     longestContextTokens: typeof longest === "number" ? longest : undefined,

@@ -54,6 +54,9 @@ function connect(options: EndpointOptions): Endpoint {
     const plain = plainRequest(call);
     const refusal = refuseOmissions(call, plain);
     if (refusal !== undefined) return refusal;
+    if (!model.seesImages && plain.messages.some(({ imageUrls }) => imageUrls.length > 0)) {
+      return { kind: "rejected", message: `${call.model} at ${host} sees no images; name a model that does` };
+    }
     const contextTokens = contextTokensFor(model, call.contextTokens);
     const chat = chatRequest(call.model, plain, contextTokens);
     if ("kind" in chat) return chat;

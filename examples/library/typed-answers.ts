@@ -1,4 +1,4 @@
-/** Answers as data: a zod schema checks each answer and types `json`. `node examples/library/typed-answers.ts` */
+/** Answers as data: a zod schema is asked for, checks each answer and types `json`. `node examples/library/typed-answers.ts` */
 import { z } from "zod";
 import { createFleet } from "../../src/index.ts"; // in your project: from "promptfleet"
 
@@ -7,7 +7,6 @@ const Review = z.object({ sentiment: z.enum(["good", "bad"]), stars: z.number().
 const reviews = ["#1 Works like a charm.", "#2 Broke on the first day.", "#3 It is a chair."];
 const rows = reviews.map((review, index) => ({
   id: `review-${index + 1}`,
-  system: 'Answer with JSON alone: {"sentiment": "good" or "bad", "stars": 1 to 5}',
   prompt: review,
 }));
 

@@ -90,7 +90,9 @@ function urlOf(image: string, folder: string | undefined, budget: { bytes: numbe
     if (size > budget.bytes) return { reason: tooLarge };
     bytes = readFileSync(path);
   } catch (error) {
-    return { reason: `the file cannot be read: ${reasonOf(error)} (a relative path begins at ${folder})` };
+    const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = isGone ? `it is not there; relative paths begin at ${folder}` : reasonOf(error);
+    return { reason: `the file cannot be read: ${reason}` };
   }
   budget.bytes -= bytes.length;
   const type = imageTypeOf(bytes);

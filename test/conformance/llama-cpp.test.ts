@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { embeddedEngineFile, findModelFile } from "../../src/config/model-files.ts";
+import type { AnswerForm } from "../../src/job/row.ts";
 import type { Endpoint } from "../../workers/adapter.ts";
 import { adapters } from "../../workers/index.ts";
 import { callWith } from "./dialects.ts";
@@ -51,6 +52,22 @@ describe.skipIf(!engineIsThere || !modelIsThere)(title, () => {
     expect((first as { answer: { text: string } }).answer.text).toBe(
       (second as typeof first & { answer: { text: string } }).answer.text,
     );
+  });
+
+  it("holds its answer to a schema, and to choices", async () => {
+    const schema = {
+      type: "object",
+      properties: { city: { enum: ["Paris", "Rome"] }, inhabitants: { type: "integer" } },
+      required: ["city", "inhabitants"],
+    };
+    const inForm = (answerForm: AnswerForm) =>
+      call("", { request: { ...ask("What is the capital of France?"), answerForm }, maxOutputTokens: 60 });
+    const outcome = await inForm({ schema });
+    expect(outcome).toMatchObject({ kind: "answered", answer: { finishReason: "stop" } });
+    const json = JSON.parse((outcome as { answer: { text: string } }).answer.text);
+    expect(json).toEqual({ city: expect.stringMatching(/^(Paris|Rome)$/), inhabitants: expect.any(Number) });
+    const chosen = await inForm({ choices: ["Berlin", "Vienna"] });
+    expect(JSON.parse((chosen as { answer: { text: string } }).answer.text).choice).toMatch(/^(Berlin|Vienna)$/);
   });
 
   it("stops at the limit and at a stop text", async () => {

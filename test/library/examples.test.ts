@@ -66,6 +66,15 @@ describe("the example", () => {
     expect(lines.toSorted()).toEqual(["review-1: good, 5 stars", "review-2: bad, 1 stars", "review-3: invalid_answer"]);
   });
 
+  it("one-of-these.ts prints the choice as it was given, and the town of an address that needed a second try", async () => {
+    const { config } = await givenFleet({
+      answer: ({ key, ask }) =>
+        key === "label" ? "BAD." : ask === 1 ? "Bath" : '{"street":"3 High Street","town":"Bath"}',
+    });
+    const lines = await runExample("library/one-of-these.ts", config);
+    expect(lines).toEqual(["the review is bad", "the town is Bath"]);
+  });
+
   it("own-adapter.ts asks a server that only its adapter knows", async () => {
     const shouting = createServer((incoming, response) => {
       let text = "";

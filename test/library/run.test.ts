@@ -140,6 +140,33 @@ describe("a schema", () => {
     }
   });
 
+  it("is asked for, types `json` of one row too, and leaves to zod what JSON schema cannot say", async () => {
+    const bodies: Record<string, unknown>[] = [];
+    const { open } = await givenFleet({
+      answer: ({ key, body }) => {
+        bodies.push(body);
+        return key === "odd" ? '{"stars": 3, "day": "2026-11-25"}' : '{"stars": 4, "day": "2026-11-25"}';
+      },
+    });
+    const fleet = await open({ redis, fleet: server.newFleetName() });
+    const even = z.object({
+      stars: z.number().refine((stars) => stars % 2 === 0, "an even number"),
+      day: z.string().transform((day) => new Date(day)),
+    });
+    const good = await fleet.enqueue({ prompt: "about #even", schema: even }).result;
+    expectTypeOf(good.json).toEqualTypeOf<{ stars: number; day: Date } | undefined>();
+    expect(good).toMatchObject({ status: "answered", json: { stars: 4, day: new Date("2026-11-25") } });
+    const odd = await fleet.enqueue({ prompt: "about #odd", schema: even }).result;
+    expect(odd).toMatchObject({ status: "failed", error: { code: "invalid_answer" } });
+    expect(odd.error?.message).toContain("an even number");
+    const untyped = await fleet.enqueue({ prompt: "about #even", schema: { type: "object" } }).result;
+    expectTypeOf(untyped.json).toEqualTypeOf<unknown>();
+    expect(untyped.json).toEqual({ stars: 4, day: "2026-11-25" });
+    expect(bodies[0]?.response_format).toMatchObject({
+      json_schema: { schema: { required: ["stars", "day"], additionalProperties: false }, strict: true },
+    });
+  });
+
   it("leaves a row that failed for another reason as it is", async () => {
     const { open } = await givenFleet();
     const fleet = await open({ redis, fleet: server.newFleetName() });

@@ -30,6 +30,12 @@ describe("an error of a backend", () => {
       { kind: "unavailable", scope: "tier", reason: "spend-limit" },
     ],
     [
+      "an image for a model that sees none, as llama.cpp says it",
+      500,
+      error("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj", {}),
+      { kind: "rejected" },
+    ],
+    [
       "Anthropic's word for an empty account",
       400,
       error("Your credit balance is too low to access the Claude API.", { type: "invalid_request_error" }),

@@ -80,6 +80,16 @@ it("sends images as they are in the row, and never reads a file for one", async 
   expect(chats()).toHaveLength(1);
 });
 
+it("does not show an image to a model that is known to see none", async () => {
+  play({ capabilities: ["completion"] });
+  const content = [{ type: "image_url", image_url: { url: "data:image/png;base64,aGVsbG8=" } }];
+  expect(await endpoint.call(callWith({ request: { messages: [{ role: "user", content }] } }))).toMatchObject({
+    kind: "rejected",
+    message: expect.stringContaining("sees no images"),
+  });
+  expect(chats()).toHaveLength(0);
+});
+
 it("says which options of an OpenAI line it left out", async () => {
   play({});
   const openaiBody = {
