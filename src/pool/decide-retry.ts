@@ -53,15 +53,13 @@ export function decideAfter(outcome: Outcome, history: RowHistory, random: () =>
   switch (outcome.kind) {
     case "answered":
       return { kind: "record-answer", answer: outcome.answer };
+    // Another model takes other options and images, has more room, or another filter.
     case "rejected":
-      return { kind: "record-failure", code: "rejected", message: outcome.message };
+      return nextModelOr("rejected", outcome.message, history);
     case "content-filtered":
-      // Another provider filters other things.
-      if (history.hasNextModel) return { kind: "next-model" };
-      return { kind: "record-failure", code: "content_filtered", message: outcome.message };
+      return nextModelOr("content_filtered", outcome.message, history);
     case "context-overflow":
-      if (history.hasNextModel) return { kind: "next-model" };
-      return { kind: "record-failure", code: "context_overflow", message: outcome.message };
+      return nextModelOr("context_overflow", outcome.message, history);
     case "refused-by-policy":
       return { kind: "record-failure", code: "policy_refused", message: outcome.message };
     case "invalid-answer":
@@ -94,6 +92,9 @@ function afterOwnError(
     const delayMs = backoffMs(Math.max(errors, history.erringCalls) - 1, random);
     return { kind: "wait", delayMs, countsAttempt: history.othersAnswered };
   }
-  if (history.hasNextModel) return { kind: "next-model" };
-  return { kind: "record-failure", code, message: `${message} (asked ${history.erringCalls} times)` };
+  return nextModelOr(code, `${message} (asked ${history.erringCalls} times)`, history);
+}
+
+function nextModelOr(code: ErrorCode, message: string, { hasNextModel }: RowHistory): Decision {
+  return hasNextModel ? { kind: "next-model" } : { kind: "record-failure", code, message };
 }

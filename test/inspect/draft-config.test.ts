@@ -33,7 +33,9 @@ describe("the tiers of found servers", () => {
 
 describe("the routes that are written", () => {
   it("stay as they are where the first model can be used", () => {
-    expect(draftTasks(task("simple"), states({ "claude.haiku": "usable", "local.ollama": "usable" }), [])).toEqual({});
+    expect(
+      draftTasks(task("simple"), states({ "claude.haiku": "usable", "local.ollama": "usable" }), ["local.vllm"]),
+    ).toEqual({});
   });
 
   it("get what was found where nothing else is left, behind models that wait for a key only", () => {

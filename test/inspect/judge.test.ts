@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { type Found, judge } from "../../src/inspect/judge.ts";
 import { readRedisFacts } from "../../src/inspect/redis-facts.ts";
+import type { TimedCall } from "../../src/inspect/timed-call.ts";
 
 const healthy: Found = {
   tiers: [
@@ -33,6 +34,13 @@ it("nothing is said where nothing is wrong", () => {
 it("problems come before notes, and a gateway that cannot be seen through is noted once a local server is in use", () => {
   const findings = found({ hasLocalServer: true, redis: { problem: "too old" } });
   expect(findings.map(([level]) => level)).toEqual(["problem", "note"]);
+  const slow = { answered: true, model: "m", latencyMs: 9_000, advice: "smaller" } as const;
+  const failed = { answered: false, model: "m", reason: "401" } as const;
+  const timedCalls = new Map<string, TimedCall>([
+    ["one", slow],
+    ["two", failed],
+  ]);
+  expect(found({ timedCalls }).map(([level]) => level)).toEqual(["problem", "note"]);
   expect(findings[1]?.[1]).toMatch(/a gateway on this machine that forwards to a cloud cannot be told/);
 });
 

@@ -26,18 +26,14 @@ describe("what becomes of a row after a call", () => {
     expect(decide({ kind: "answered", answer })).toEqual({ kind: "record-answer", answer });
   });
 
-  it.each([
-    ["rejected", "rejected"],
-    ["refused-by-policy", "policy_refused"],
-  ] as const)("fails a row that is %s at once, whatever models are left", (kind, code) => {
-    expect(decide({ kind, message: "no" }, { hasNextModel: true })).toEqual({
-      kind: "record-failure",
-      code,
-      message: "no",
-    });
+  it("fails a row that may not leave at once, whatever models are left", () => {
+    const outcome: Outcome = { kind: "refused-by-policy", message: "no" };
+    const failure = { kind: "record-failure", code: "policy_refused", message: "no" };
+    expect(decide(outcome, { hasNextModel: true })).toEqual(failure);
   });
 
   it.each([
+    ["rejected", "rejected"],
     ["context-overflow", "context_overflow"],
     ["content-filtered", "content_filtered"],
   ] as const)("moves a row that ends in %s to the next model, and fails it when there is none", (kind, code) => {

@@ -1,8 +1,10 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { buildConfig } from "../../src/config/build.ts";
 import type { Outcome } from "../../src/job/outcome.ts";
+import { openEndpoints } from "../../src/pool/endpoints.ts";
 import { createKeyRotation } from "../../src/pool/key-rotation.ts";
 import { replaceableEndpoint } from "../../src/pool/replaceable-endpoint.ts";
-import type { BackendCall, Endpoint } from "../../workers/adapter.ts";
+import type { Adapter, BackendCall, Endpoint } from "../../workers/adapter.ts";
 
 const badKey: Outcome = { kind: "unavailable", scope: "tier", reason: "bad-key", message: "401" };
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -94,4 +96,41 @@ it("closes a connection without calls as soon as it is replaced", async () => {
   const connection = replaceableEndpoint(old.endpoint);
   connection.replace(givenEndpoint().endpoint);
   expect(old.state.closed).toBe(true);
+});
+
+it("the endpoints of a tier are probed with the new key at once, and not when the next probe was due", async () => {
+  const keys: (string | undefined)[] = [];
+  const { endpoint } = givenEndpoint();
+  const adapter: Adapter = {
+    provider: "vllm",
+    defaultConcurrency: 1,
+    needsBaseUrl: true,
+    connect({ apiKey }) {
+      keys.push(apiKey);
+      return endpoint;
+    },
+  };
+  const tier = buildConfig(
+    {
+      tiers: { lab: { provider: "vllm" } },
+      models: { m: { tier: "lab", model: "auto" } },
+      tasks: { simple: { primary: "m" } },
+    },
+    { fleet: "test", source: "given", keys: new Map() },
+  ).tiers.lab!;
+  const endpoints = openEndpoints({
+    tier,
+    adapter,
+    apiKey: "old",
+    rereadKey: async () => "new",
+    trustedHosts: [],
+    onChange: () => {},
+  });
+  onTestFinished(() => endpoints.close());
+  endpoints.noteOutcome(endpoints.all[0]!, badKey);
+  expect(endpoints.downSince()?.probeAtMs).toBeGreaterThan(Date.now() + 100);
+  // Promises only: no timer may come first.
+  for (let turn = 0; turn < 10; turn++) await undefined;
+  expect(keys).toEqual(["old", "new"]);
+  expect(endpoints.downSince()?.probeAtMs).toBeLessThanOrEqual(Date.now());
 });
