@@ -3,13 +3,15 @@ import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
 import type { Config, ModelConfig, TierConfig } from "./config/config.ts";
-import type { JobLabels, RowAction, RowPayload } from "./job/batch.ts";
+import type { JobLabels, PaceCorrection, RowAction, RowPayload } from "./job/batch.ts";
 import { UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createGate } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
+import { createPace } from "./pool/pace.ts";
+import { createQuotaReporter } from "./pool/report-quota.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
@@ -93,6 +95,7 @@ export async function joinFleet(options: JoinOptions) {
       ? undefined
       : openAuditTrail({ directory: auditDirectory, processId, identity: identityOfThisProcess(), redis, names });
   const privateTasks = new Set(Object.keys(config.tasks).filter((task) => config.tasks[task]?.private));
+  const reportQuota = createQuotaReporter(redis, names);
   const pools = new Map<string, RunningPool>();
   const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
   const share = shareLatencies(redis, names, latencies);
@@ -130,8 +133,8 @@ export async function joinFleet(options: JoinOptions) {
   const context: ExecuteContext = {
     processId,
     gate,
-    settle: (job: JobLabels, call: string, action: RowAction) =>
-      record(job.batch, { row: job.row, generation: job.generation, call, action }),
+    settle: (job: JobLabels, call: string, action: RowAction, pace?: PaceCorrection) =>
+      record(job.batch, { row: job.row, generation: job.generation, call, action, pace }),
     modelOf,
     async placeHop(job: JobLabels, hop: number, position: number, payload: RowPayload) {
       const alias = payload.route[position]!;
@@ -202,6 +205,7 @@ export async function joinFleet(options: JoinOptions) {
         mayHold,
         privateTasks,
         audit: audit?.note,
+        pace: createPace(tier, Object.values(config.models), reportQuota),
         onChange: () => pools.get(tierName)?.applyCapacity(),
       });
       pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));

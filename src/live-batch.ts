@@ -62,8 +62,9 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
 
   async function placeWaiting(): Promise<void> {
     scheduled = false;
-    for (const [tier, rows] of waiting) {
-      const window = windows.of(tier);
+    for (const [lane, rows] of waiting) {
+      if (rows.length === 0) continue;
+      const window = windows.of(unfinished.get(rows[0]!)?.prepared.tiers[0] ?? lane, lane);
       const placing: number[] = [];
       while (rows.length > 0 && placing.length < rowsPerPlacing && window.hasRoom()) {
         const row = rows.shift()!;
@@ -165,9 +166,9 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
       if (!planned.ok) return Promise.resolve(failedWithoutCall(row, planned.id, null, planned, planned.metadata));
       return new Promise((resolve, reject) => {
         unfinished.set(row, { prepared: planned.row, resolve, reject });
-        const tier = planned.row.tiers[0]!;
-        const rows = waiting.get(tier);
-        if (rows === undefined) waiting.set(tier, [row]);
+        const { lane } = planned.row;
+        const rows = waiting.get(lane);
+        if (rows === undefined) waiting.set(lane, [row]);
         else rows.push(row);
         schedule();
       });

@@ -1,9 +1,11 @@
 import { findModel } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
+import { quotaScopeOf } from "./config/limits.ts";
 import type { RowPayload } from "./job/batch.ts";
 import type { ErrorCode } from "./job/result.ts";
-import type { PromptRow } from "./job/row.ts";
+import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { Router } from "./routing/choose-model.ts";
+import { weighRequest } from "./routing/estimate.ts";
 
 /** A row that can be asked. */
 export interface PreparedRow {
@@ -13,6 +15,8 @@ export interface PreparedRow {
   /** Model names for `findModel`, best first, and the tier of each. */
   readonly route: readonly string[];
   readonly tiers: readonly string[];
+  /** What it waits in line for at first: its tier, or a model of it with limits of its own. */
+  readonly lane: string;
   /** JSON of its RowPayload. */
   readonly payload: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
@@ -30,18 +34,35 @@ export type PlannedRow =
   | ({ readonly ok: true } & { readonly row: PreparedRow })
   | ({ readonly ok: false } & UnusableRow);
 
+/** What is the same for all rows of one route. */
+interface KnownRoute {
+  readonly tiers: readonly string[];
+  readonly lane: string;
+  /** Its tokens are to be estimated. */
+  readonly isWeighed: boolean;
+}
+
+function weightOf(request: PromptRequest): NonNullable<RowPayload["weight"]> {
+  const { inputTokens, mostInputTokens } = weighRequest(request);
+  const choices = typeof request.openaiBody?.n === "number" ? Math.max(1, request.openaiBody.n) : 1;
+  return [inputTokens, Math.ceil((request.maxOutputTokens ?? 0) * choices), mostInputTokens];
+}
+
 /** Where a valid row and its route become what the queues take. */
 export function createRowPlanner(route: Router, config: Config, strict = false): (row: PromptRow) => PlannedRow {
-  const tiersOfRoute = new WeakMap<readonly string[], readonly string[]>();
+  const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
 
-  function tiersOf(candidates: readonly string[]): readonly string[] {
+  function look(candidates: readonly string[]): KnownRoute {
     // The router returns the same list for the same kind of row.
-    let tiers = tiersOfRoute.get(candidates);
-    if (tiers === undefined) {
-      tiers = candidates.map((alias) => findModel(config, alias)!.tier);
-      tiersOfRoute.set(candidates, tiers);
+    let known = knownRoutes.get(candidates);
+    if (known === undefined) {
+      const models = candidates.map((alias) => findModel(config, alias)!);
+      const tiers = models.map((model) => model.tier);
+      const scopes = models.map((model) => quotaScopeOf(config.tiers[model.tier], model));
+      known = { tiers, lane: scopes[0]?.name ?? tiers[0]!, isWeighed: scopes.some((scope) => scope !== undefined) };
+      knownRoutes.set(candidates, known);
     }
-    return tiers;
+    return known;
   }
 
   return (row) => {
@@ -51,7 +72,9 @@ export function createRowPlanner(route: Router, config: Config, strict = false):
       const code = plan.kind === "policy" ? "policy_refused" : "invalid_row";
       return { ok: false, id: row.id, code, message: plan.message, ...extras };
     }
+    const { tiers, lane, isWeighed } = look(plan.candidates);
     const payload: RowPayload = {
+      ...(isWeighed ? { weight: weightOf(row.request) } : {}),
       id: row.id,
       task: plan.task,
       private: plan.private,
@@ -68,7 +91,8 @@ export function createRowPlanner(route: Router, config: Config, strict = false):
         task,
         private: plan.private,
         route: candidates,
-        tiers: tiersOf(candidates),
+        tiers,
+        lane,
         payload: JSON.stringify(payload),
         ...extras,
       },

@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import { adapters } from "../workers/index.ts";
 import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
+import { quotaScopeOf } from "./config/limits.ts";
 import type { Input } from "./intake/open-input.ts";
 import { createRowParser, type RowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
@@ -104,15 +105,18 @@ function everyRouteExists(config: Config, route: Router, flags: LineFlags): bool
 function possibleTiers(config: Config, route: Router, input: Input, flags: LineFlags): number {
   // Files name neither task nor model: all go the same way.
   const kinds = input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags);
-  const tiers = new Set<string>();
+  const lanes = new Set<string>();
   for (const kind of kinds) {
     const plan = route(kind);
     if (!plan.ok) continue;
     // Whichever is the fastest then comes first.
     const mayComeFirst = prefersLatency(config) ? plan.candidates : plan.candidates.slice(0, 1);
-    for (const alias of mayComeFirst) tiers.add(findModel(config, alias)!.tier);
+    for (const alias of mayComeFirst) {
+      const model = findModel(config, alias)!;
+      lanes.add(quotaScopeOf(config.tiers[model.tier], model)?.name ?? model.tier);
+    }
   }
-  return tiers.size;
+  return lanes.size;
 }
 
 async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router): Promise<void> {

@@ -43,15 +43,15 @@ export interface RunSnapshot {
 /** What the display shows of a run that goes on. */
 export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
   const { feeder, progress, table } = batch;
-  const tiers = feeder.windows.all().flatMap((window): TierSnapshot[] => {
-    if (window === feeder.windows.ownRecords) return [];
-    const running = fleet.pools().find((one) => one.pool.tier.name === window.tier);
+  const rowsByTier = new Map<string, number>();
+  for (const { tier, rows, parked } of feeder.windows.all())
+    if (tier !== "") rowsByTier.set(tier, (rowsByTier.get(tier) ?? 0) + rows + parked);
+  const tiers = [...rowsByTier].map(([tier, rows]): TierSnapshot => {
+    const running = fleet.pools().find((one) => one.pool.tier.name === tier);
     const inFlight = running?.pool.inFlight() ?? 0;
-    const waiting = Math.max(0, window.rows + window.parked - inFlight);
+    const waiting = Math.max(0, rows - inFlight);
     const reason = running === undefined ? "no pool of this process works it" : running.pool.waitReason();
-    return [
-      { tier: window.tier, running: inFlight, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined },
-    ];
+    return { tier, running: inFlight, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined };
   });
   return {
     rowsSeen: table.length,

@@ -12,13 +12,29 @@ interface ProviderFacts {
   readonly neverLocal?: true;
   /** It runs inside this process. */
   readonly alwaysLocal?: true;
+  /**
+   * What it charges against a limit of tokens. `most-output`: with the request, input and all the output that it allows,
+   * whatever comes of it (OpenAI). Default: what was really read and written; the estimate is settled by the answer.
+   */
+  readonly quotaRule?: "most-output";
+  /** Input from its cache does not count against its limits. */
+  readonly cachedInputIsFree?: true;
 }
 
 /** What the config must know of each provider, in one place. */
 export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
-  anthropic: { defaultBaseUrl: "https://api.anthropic.com", defaultApiKeyEnv: "ANTHROPIC_API_KEY" },
-  openai: { defaultBaseUrl: "https://api.openai.com/v1", defaultApiKeyEnv: "OPENAI_API_KEY", apiPath: "/v1" },
-  "openai-compatible": { apiPath: "/v1" },
+  anthropic: {
+    defaultBaseUrl: "https://api.anthropic.com",
+    defaultApiKeyEnv: "ANTHROPIC_API_KEY",
+    cachedInputIsFree: true,
+  },
+  openai: {
+    defaultBaseUrl: "https://api.openai.com/v1",
+    defaultApiKeyEnv: "OPENAI_API_KEY",
+    apiPath: "/v1",
+    quotaRule: "most-output",
+  },
+  "openai-compatible": { apiPath: "/v1", quotaRule: "most-output" },
   vllm: { defaultBaseUrl: "http://127.0.0.1:8000/v1", apiPath: "/v1" },
   localai: { defaultBaseUrl: "http://127.0.0.1:8080/v1", apiPath: "/v1" },
   ollama: { defaultBaseUrl: "http://127.0.0.1:11434" },

@@ -32,7 +32,10 @@ export function isServerUrl(value: string): boolean {
 export const serverUrlText = "a URL that starts with http:// or https://, without user, password, query or fragment";
 const serverUrl = z.string(serverUrlText).refine(isServerUrl, serverUrlText);
 
-const perMinute = (what: string) => positive(`a number of ${what} per minute above 0`);
+const perMinute = (what: string) => {
+  const expected = `a number of ${what} per minute, from 0.01 to 1000000000000`;
+  return z.number(expected).min(0.01, expected).max(1e12, expected);
+};
 const limits = closed(
   {
     rpm: perMinute("requests").optional(),

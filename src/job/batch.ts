@@ -43,8 +43,20 @@ export type RowAction =
   /** The row goes to another model of its route, unless it is no longer at this hop. */
   | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number };
 
+/** By how much a call's tokens were charged too little (or too much, negative) against the limits of its scope. */
+export interface PaceCorrection {
+  readonly scope: string;
+  /** Milliseconds of quota by the name of the limit. */
+  readonly ms: Readonly<Partial<Record<"tokens" | "input" | "output", number>>>;
+}
+
 /** What lies beside the job in Redis while the row is in the window. */
 export interface RowPayload {
+  /**
+   * Input tokens as estimated, output tokens that the row allows (0 = as its model), most input tokens possible. First
+   * in the JSON, where pace.lua reads it; only of rows whose route has limits or a budget.
+   */
+  readonly weight?: readonly [inputTokens: number, mostOutputTokens: number, mostInputTokens: number];
   readonly id: string;
   readonly task: string | null;
   readonly private: boolean;

@@ -20,9 +20,19 @@ export interface Answer {
   readonly costUsd?: number;
 }
 
+/** One limit as a provider told it beside an answer. */
+export interface QuotaLimit {
+  readonly perMinute: number;
+  /** What it says is left now, whoever used the rest. */
+  readonly left: number;
+}
+
+/** What a provider said of its limits: `tokens` counts input and output together. */
+export type QuotaReport = Readonly<Partial<Record<"requests" | "tokens" | "input" | "output", QuotaLimit>>>;
+
 /** The closed set of ways in which one attempt (one call to one backend for one row) can end. */
 export type Outcome =
-  | { readonly kind: "answered"; readonly answer: Answer }
+  | { readonly kind: "answered"; readonly answer: Answer; readonly quota?: QuotaReport }
   /** The backend says that this request is wrong, and would say so again. */
   | { readonly kind: "rejected"; readonly message: string }
   | { readonly kind: "content-filtered"; readonly message: string }
@@ -30,7 +40,12 @@ export type Outcome =
   /** Success by its status, but its body is no answer. */
   | { readonly kind: "invalid-answer"; readonly message: string }
   /** The backend is there and asks to wait: a 429, a full queue, a model that is loading. */
-  | { readonly kind: "throttled"; readonly message: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "throttled";
+      readonly message: string;
+      readonly retryAfterMs?: number;
+      readonly quota?: QuotaReport;
+    }
   /** A 5xx or a connection lost after the request was sent: the row's fault only if others are answered meanwhile. */
   | { readonly kind: "server-error"; readonly message: string; readonly retryAfterMs?: number }
   | { readonly kind: "timed-out"; readonly message: string }

@@ -1,10 +1,11 @@
 import type { ModelConfig } from "../config/config.ts";
-import type { JobLabels, RowAction, RowPayload } from "../job/batch.ts";
+import type { JobLabels, PaceCorrection, RowAction, RowPayload } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
-import type { Gate } from "./gate.ts";
+import type { Charge, Gate } from "./gate.ts";
 import type { Isolation } from "./isolation.ts";
+import { passGate } from "./pass-gate.ts";
 import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
 import type { TierPool } from "./tier-pool.ts";
 
@@ -15,7 +16,7 @@ export type JobEnding =
   | { readonly kind: "later"; readonly delayMs: number };
 
 /** Settles a call (by its id) and puts the action on record; false when somebody else was first. */
-export type Settle = (job: JobLabels, call: string, action: RowAction) => Promise<boolean>;
+export type Settle = (job: JobLabels, call: string, action: RowAction, pace?: PaceCorrection) => Promise<boolean>;
 
 export interface ExecuteContext {
   readonly processId: string;
@@ -45,26 +46,35 @@ const crashesToIsolate = 2;
 /** And at so many it is not asked again: at the last ones it was alone. */
 const crashesToFail = 4;
 
-/** One call of a row at a time in this process, also when Redis came back without knowing of the one in flight. */
-export async function executeJob(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
+/**
+ * One call of a row at a time in this process, also when Redis came back without knowing of the one in flight.
+ * @param cameBack the job has stepped aside before.
+ */
+export async function executeJob(
+  job: JobLabels,
+  cameBack: boolean,
+  pool: TierPool,
+  context: ExecuteContext,
+): Promise<JobEnding> {
   const { rowsInHand } = context;
   const key = rowKeyOf(job);
   if (rowsInHand.has(key)) return later(inHandDelayMs);
   rowsInHand.add(key);
   try {
     const { isolation } = context;
-    const ending = await isolation.together(() => askRow(job, pool, context, false));
-    return ending === "suspected" ? await isolation.alone(() => askRowAlone(job, pool, context)) : ending;
+    const ending = await isolation.together(() => askRow(job, cameBack, pool, context, false));
+    return ending === "suspected" ? await isolation.alone(() => askRowAlone(job, cameBack, pool, context)) : ending;
   } finally {
     rowsInHand.delete(key);
   }
 }
 
 /**
- * The story of a job: claim (BullMQ has done it) → gate → call → check → record → acknowledge (by returning).
+ * The story of a job: claim (BullMQ has done it) → gate → pace → call → check → record → acknowledge (by returning).
  */
 async function askRow(
   job: JobLabels,
+  cameBack: boolean,
   pool: TierPool,
   context: ExecuteContext,
   isAlone: boolean,
@@ -77,11 +87,12 @@ async function askRow(
 
   const callNumber = context.nextCallNumber();
   const call = `${context.processId} ${callNumber}`;
-  const verdict = await context.gate(job, callNumber);
+  const verdict = await passGate(job, model, callNumber, cameBack, pool, context.gate);
   switch (verdict.kind) {
     case "finished":
       return { kind: "finished" };
     case "wait":
+    case "paced":
       return later(verdict.delayMs);
     case "moved": {
       await context.placeHop(job, verdict.hop, verdict.position, JSON.parse(verdict.payload) as RowPayload);
@@ -102,12 +113,18 @@ async function askRow(
     model,
     position: verdict.position,
     attempts: verdict.attempts,
+    charge: verdict.charge,
   };
   if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes, context);
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
   if (verdict.crashes >= crashesToIsolate && !isAlone) {
     await context.settle(job, call, { kind: "release", countsAttempt: false });
     return "suspected";
+  }
+  // It has its turn: until then it sleeps here, unless this process stops.
+  if (row.charge !== undefined && !(await pool.pace.wait(row.charge.delayMs))) {
+    await context.settle(job, call, { kind: "release", countsAttempt: false });
+    return later(0);
   }
   const end = await askInForm(row, (asked) => pool.call(job.batch, asked));
   return settleRow(row, end, pool, context);
@@ -131,18 +148,18 @@ interface AdmittedRow extends AskedRow {
   readonly job: JobLabels;
   readonly call: string;
   readonly position: number;
+  readonly charge: Charge | undefined;
 }
 
 async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
   const { job, call, payload } = row;
+  const pace = row.charge && pool.pace.settle(row.charge, row.model, payload, end.outcome);
   if (end.outcome.kind === "answered") {
     const { omittedOptions } = end.outcome.answer;
     context.noteLatency(row.model.alias, end.latencyMs);
     if (omittedOptions !== undefined) context.noteOmitted(row.model.alias, omittedOptions);
-    await context.settle(job, call, {
-      kind: "record",
-      line: JSON.stringify(answeredLine(row, end, end.outcome.answer)),
-    });
+    const line = JSON.stringify(answeredLine(row, end, end.outcome.answer));
+    await context.settle(job, call, { kind: "record", line }, pace);
     pool.forget(rowKeyOf(job));
     return { kind: "finished" };
   }

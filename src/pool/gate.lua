@@ -8,6 +8,10 @@
   ARGV[1] process id         ARGV[2] incarnation of Redis that this process knows
   ARGV[3] ms after which a silent process counts as dead
   ARGV[4..] three a row: index, "generation:hop", reservation number
+  For rows with limits, after pace.lua:
+  KEYS[7] pace hash of their scope
+  ARGV[4..11] limits and estimates, see openPace   ARGV[12..] five a row: also "1" when it has stood in line, and the
+  output tokens that are expected
   Returns one list a row, its first element the verdict:
     drop                            batch unknown or ended, no owner alive, or an old generation
     done                            already recorded
@@ -16,7 +20,10 @@
     ended                           cancelled or past its deadline: the owner records the end
     held, delayMs                   another living process has it in a call
     rebuilding, delayMs             Redis came back as somebody else: the owner has not rebuilt it yet, or only just
-    admitted, attempts, position, crashes, payload   crashes: processes that died while the row was in a call of theirs
+    paced, delayMs, paused, reason  its limit or a pause lets it wait: it is to ask again then, as one who has stood in line
+    admitted, attempts, position, crashes, payload   crashes: processes that died while the row was in a call of theirs;
+                                    with limits also: delayMs until it may start, input and output tokens charged,
+                                    milliseconds a token costs (total, input, output)
 ]]
 local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner", "rebuiltAt")
 local state, generation, incarnation, owner, rebuiltAt = batch[1], batch[2], batch[3], batch[4], batch[5]
@@ -34,21 +41,26 @@ local function isAlive(process)
 end
 local usable = state and state ~= "ended" and owner and isAlive(owner)
 
+local first, stride, pace = 4, 3, nil
+if KEYS[7] then
+  first, stride, pace = 12, 5, openPace(KEYS[7], tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000, 4)
+end
+
 local verdicts = {}
 local admitted = {}
 local suspected = {}
 -- Two calls of one row may ask in the same turn: the first of them has it.
 local admittedCall = {}
 local indexes = {}
-for i = 4, #ARGV, 3 do
+for i = first, #ARGV, stride do
   indexes[#indexes + 1] = ARGV[i]
 end
 local moves = redis.call("HMGET", KEYS[4], unpack(indexes))
 local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
 local payloads = redis.call("HMGET", KEYS[3], unpack(indexes))
-for i = 4, #ARGV, 3 do
+for i = first, #ARGV, stride do
   local index = ARGV[i]
-  local order = (i - 4) / 3 + 1
+  local order = (i - first) / stride + 1
   local rowGeneration, rowHop = string.match(ARGV[i + 1], "(%d+):(%d+)")
   local verdict
   if not usable or rowGeneration ~= generation then
@@ -77,16 +89,25 @@ for i = 4, #ARGV, 3 do
       if call and call ~= own and isAlive(string.match(call, "^(%S+)")) then
         verdict = { "held", 1000 }
       else
-        if call and call ~= own then
-          redis.call("HINCRBY", KEYS[1], "askedAgain", 1)
-          crashes = crashes + 1
-          suspected[#suspected + 1] = index
-          suspected[#suspected + 1] = hop .. ":" .. attempts .. ":" .. position .. ":" .. crashes
+        local turn = pace and pace.reserve(payload, ARGV[i + 3] == "1", tonumber(ARGV[i + 4]))
+        if turn and turn.laterMs then
+          verdict = { "paced", math.ceil(turn.laterMs), turn.reason == "paused" and 1 or 0, pace.words(turn.reason) }
+        else
+          if call and call ~= own then
+            redis.call("HINCRBY", KEYS[1], "askedAgain", 1)
+            crashes = crashes + 1
+            suspected[#suspected + 1] = index
+            suspected[#suspected + 1] = hop .. ":" .. attempts .. ":" .. position .. ":" .. crashes
+          end
+          admitted[#admitted + 1] = index
+          admitted[#admitted + 1] = own
+          admittedCall[index] = own
+          verdict = { "admitted", attempts, position, crashes, payload }
+          if turn then
+            verdict = { "admitted", attempts, position, crashes, payload, math.ceil(turn.delayMs), turn.input,
+              turn.output, pace.msPerToken() }
+          end
         end
-        admitted[#admitted + 1] = index
-        admitted[#admitted + 1] = own
-        admittedCall[index] = own
-        verdict = { "admitted", attempts, position, crashes, payload }
       end
     end
   end
@@ -97,5 +118,8 @@ if #admitted > 0 then
 end
 if #suspected > 0 then
   redis.call("HSET", KEYS[4], unpack(suspected))
+end
+if pace then
+  pace.save()
 end
 return verdicts

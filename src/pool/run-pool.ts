@@ -33,6 +33,8 @@ const finishedJobsKept = 100;
  * take three round trips to Redis, and the slot would stand empty for them.
  */
 const rowsAtTheReady = (slots: number): number => Math.ceil(slots / 16);
+/** Of a tier with limits as many again may have their turn and sleep until then; they hold no slot meanwhile. */
+const rowsToClaim = (slots: number, isPaced: boolean): number => slots * (isPaced ? 2 : 1) + rowsAtTheReady(slots);
 
 /** Starts the workers of one tier in this process. The only place that speaks BullMQ's control flow. */
 export function runPool(
@@ -49,7 +51,9 @@ export function runPool(
   async function process(job: Job, token?: string): Promise<unknown> {
     const labels = job.data as Partial<JobLabels> | null;
     const ending =
-      typeof labels?.batch === "string" ? await executeRows(labels as JobLabels) : await foreignJob(job, pool);
+      typeof labels?.batch === "string"
+        ? await executeRows(labels as JobLabels, job.attemptsStarted > 1)
+        : await foreignJob(job, pool);
     if ("value" in ending) return ending.value;
     if (ending.kind === "finished") return undefined;
     await job.moveToDelayed(Date.now() + ending.delayMs, token);
@@ -57,13 +61,13 @@ export function runPool(
   }
 
   /** Rows of one job come one after the other; those that must wait bring the job back, when the gate skips the rest. */
-  async function executeRows(labels: JobLabels): Promise<JobEnding> {
+  async function executeRows(labels: JobLabels, cameBack: boolean): Promise<JobEnding> {
     const { rows, ...labelsOfOne } = labels;
-    if (rows === undefined) return executeJob(labels, pool, context);
+    if (rows === undefined) return executeJob(labels, cameBack, pool, context);
     let delayMs: number | undefined;
     for (const row of rows) {
       if (stopping) return { kind: "later", delayMs: 0 };
-      const ending = await executeJob({ ...labelsOfOne, row }, pool, context);
+      const ending = await executeJob({ ...labelsOfOne, row }, cameBack, pool, context);
       if (ending.kind === "later") delayMs = Math.max(delayMs ?? 0, ending.delayMs);
     }
     return delayMs === undefined ? { kind: "finished" } : { kind: "later", delayMs };
@@ -72,7 +76,7 @@ export function runPool(
   const worker = new Worker(pool.tier.name, process, {
     connection,
     prefix: queue.opts.prefix!,
-    concurrency: Math.max(1, share) + rowsAtTheReady(share),
+    concurrency: rowsToClaim(Math.max(1, share), pool.pace.isPaced),
     ...stallOptions,
     removeOnComplete: { count: finishedJobsKept },
     removeOnFail: { count: finishedJobsKept },
@@ -94,7 +98,7 @@ export function runPool(
     }
     // Rows of a tier that stays down are claimed one at a time, so that they can move to their next model.
     pool.setLimit(Math.max(1, slots));
-    worker.concurrency = Math.max(1, slots) + (slots < share ? 0 : rowsAtTheReady(slots));
+    worker.concurrency = slots < share ? Math.max(1, slots) : rowsToClaim(slots, pool.pace.isPaced);
     if (worker.isPaused()) void worker.resume();
   }
 

@@ -6,11 +6,13 @@ import { createBatchSignals } from "./batch-signals.ts";
 import { patienceMs, type RowHistory } from "./decide-retry.ts";
 import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
+import { type Pace, throttlePauseMs } from "./pace.ts";
 import type { AskedRow } from "./result-of-call.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
   readonly tier: TierConfig;
+  readonly pace: Pace;
   /** Calls in flight that this process may have when it is the only one. */
   readonly fullConcurrency: number;
   /** Calls that its usable endpoints take now: 0 when all are down. */
@@ -26,6 +28,8 @@ export interface TierPool {
   canTake(modelId: string): Promise<boolean>;
   /** When rows of a tier that is down may move to their next model, by `Date.now`; undefined while it takes calls. */
   fallbackAtMs(): number | undefined;
+  /** Lets rows for this model wait here, as somebody of the fleet was told to. */
+  pause(modelId: string, reason: string, forMs: number): void;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
   call(batchId: string, row: AskedRow): Promise<CallEnd>;
@@ -44,7 +48,7 @@ export interface Blocked {
   readonly fallbackAtMs: number;
 }
 
-export type TierPoolOptions = EndpointsOptions & DepartureOptions;
+export type TierPoolOptions = EndpointsOptions & DepartureOptions & { readonly pace: Pace };
 
 export interface CallEnd {
   readonly outcome: Outcome;
@@ -73,14 +77,13 @@ const notAsked: CallEnd = {
 };
 /** Rows that still err come back within the longest backoff, a minute; this one ended elsewhere. */
 const forgottenAfterMs = 180_000;
-const throttlePauseMs = 1_000;
 const unavailableModelPauseMs = 15_000;
 
 /** A row waits this long before its call is tried to be put on record again. */
 const auditRetryMs = 1_000;
 
 export function openTierPool(options: TierPoolOptions): TierPool {
-  const { tier, onChange } = options;
+  const { tier, pace, onChange } = options;
   const endpoints = openEndpoints(options);
   const depart = createDeparture(options);
   const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
@@ -110,6 +113,11 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       patienceMs: patienceMs(needsAction, tier.fallbackAfterMs),
     });
     onChange();
+  }
+
+  function turnAway(): void {
+    endpoints.turnAway();
+    pace.turnAway();
   }
 
   const pausedUntilMs = (modelId: string): number => pauses.get(modelId)?.untilMs ?? 0;
@@ -142,6 +150,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     if (!signal.aborted) {
       endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
+      pace.noteOutcome(model, outcome);
     }
     const latencyMs = Math.round(performance.now() - startedAtMs);
     return { outcome, latencyMs, answeredCount: state.answered, answeredCountAtStart };
@@ -168,17 +177,19 @@ export function openTierPool(options: TierPoolOptions): TierPool {
 
   return {
     tier,
+    pace,
     fullConcurrency,
     allowance: endpoints.allowance,
     inFlight: endpoints.inFlight,
     setLimit: endpoints.setLimit,
-    turnAway: endpoints.turnAway,
+    turnAway,
     blockedFor,
     canTake: async (modelId) => (await endpoints.isThere()) && blockedFor(modelId) === undefined,
     fallbackAtMs() {
       const down = endpoints.downSince();
       return down && down.sinceMs + down.patienceMs;
     },
+    pause: (modelId, reason, forMs) => pause(modelId, reason, forMs, false),
     waitReason() {
       const down = endpoints.downSince();
       if (down !== undefined) return down.reason;
@@ -186,7 +197,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       for (const one of pauses.values()) if (one.untilMs > nowMs) return one.reason;
       const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
       return troubled === undefined
-        ? undefined
+        ? pace.waitReason()
         : `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}`;
     },
     call: callEndpoint,
@@ -225,7 +236,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       erring.delete(rowKey);
     },
     abort(batchId) {
-      if (batchId === undefined) endpoints.turnAway();
+      if (batchId === undefined) turnAway();
       signals.abort(batchId);
     },
     close: () => endpoints.close(),

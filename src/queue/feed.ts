@@ -101,7 +101,7 @@ export function createFeeder(options: FeedOptions): Feeder {
       options.fail(index, prepared.line);
       return;
     }
-    const window = windows.of(prepared.row.tiers[0]!);
+    const window = windows.of(prepared.row.tiers[0]!, prepared.row.lane);
     table.feed(index, offset, window.number);
     window.enter(index, prepared.row.payload.length, prepared.row.tiers);
     into.push({ ...prepared.row, again: again.delete(index) });
@@ -150,7 +150,8 @@ export function createFeeder(options: FeedOptions): Feeder {
         continue;
       }
       const prepared = chunk.prepared ?? prepare(line, !chunk.preparedBefore);
-      const window = prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!);
+      const window =
+        prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!, prepared.row.lane);
       if (prepared.kind === "row" && (window.parked > 0 || !window.hasRoom())) {
         if (window.parked === 0 && windows.fullCount() + 1 >= options.possibleTiers) {
           // No other tier could be waiting for a row behind this one: it stays where it is.

@@ -18,6 +18,8 @@ export interface FleetNames {
   /** Hash of a day: process id → JSON of where its audit chain ends. */
   auditHeads(day: string): string;
   batch(batchId: string): BatchNames;
+  /** Hash: where the limits of a tier or model stand; its fields are told in pool/pace.lua. */
+  pace(scope: string): string;
 }
 
 export interface BatchNames {
@@ -51,6 +53,7 @@ export function fleetNames(fleet: string): FleetNames {
     latencies: `${tag}/latencies`,
     openBatches: `${tag}/open-batches`,
     auditHeads: (day) => `${tag}/audit-heads/${day}`,
+    pace: (scope) => `${tag}/pace/${scope}`,
     batch: (batchId) => {
       const base = `${tag}/batch/${batchId}`;
       return {

@@ -13,6 +13,8 @@ export interface RowToPlace {
   /** Aliases, and the tier of each, in the order of the route. */
   readonly route: readonly string[];
   readonly tiers: readonly string[];
+  /** What it waits in line for; default: its first tier. A model with limits of its own must not hold up others. */
+  readonly lane?: string;
   readonly payload: string;
   /** It may have been placed before (resume, sweep, rebuild): it gets a new hop, so that BullMQ takes its job. */
   readonly again: boolean;

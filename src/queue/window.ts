@@ -1,4 +1,4 @@
-/** The rows of one tier that are in Redis: fed, and without a result on disk. */
+/** The rows of one tier (or lane of it) that are in Redis: fed, and without a result on disk. */
 export interface TierWindow {
   readonly tier: string;
   /** The number that the row table knows the tier by. */
@@ -27,7 +27,8 @@ export interface FedRow {
 }
 
 export interface Windows {
-  of(tier: string): TierWindow;
+  /** @param lane what its rows wait in line for, where that is less than the whole tier. */
+  of(tier: string, lane?: string): TierWindow;
   all(): readonly TierWindow[];
   /** Rows that the owner records itself, as they cannot be asked; they too must not flood Redis. */
   readonly ownRecords: TierWindow;
@@ -48,6 +49,8 @@ export interface Windows {
 const mostBytes = 64 * 1024 * 1024;
 const mostRows = 4_000;
 const leastRows = 64;
+/** The row table numbers them in a byte; lanes beyond that share their tier's window. */
+const mostWindows = 200;
 const mostOwnRecords = 2_000;
 const longestJobMs = 250;
 const mostRowsPerJob = 16;
@@ -60,7 +63,7 @@ const newestWeight = 1 / 16;
  */
 export function createWindows(concurrencyOf: (tier: string) => number): Windows {
   const windows: TierWindow[] = [];
-  const byTier = new Map<string, TierWindow>();
+  const byLane = new Map<string, TierWindow>();
   const fed = new Map<number, FedRow>();
   let bytesInside = 0;
   const leaveHooks = new Map<TierWindow, (row: FedRow) => void>();
@@ -124,15 +127,16 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
   );
   return {
     ownRecords,
-    of(tier) {
-      let window = byTier.get(tier);
+    of(tier, wantedLane = tier) {
+      const lane = windows.length < mostWindows ? wantedLane : tier;
+      let window = byLane.get(lane);
       if (window === undefined) {
         window = create(
           tier,
           () => concurrencyOf(tier),
           (rowsPerSecond) => Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(rowsPerSecond))),
         );
-        byTier.set(tier, window);
+        byLane.set(lane, window);
       }
       return window;
     },
@@ -147,8 +151,8 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
       return one.window;
     },
     fedRows: () => fed,
-    rowsPerJob: (tier) => byTier.get(tier)?.rowsPerJob() ?? 1,
-    noteLatency: (tier, latencyMs) => byTier.get(tier)?.noteLatency(latencyMs),
+    rowsPerJob: (tier) => byLane.get(tier)?.rowsPerJob() ?? 1,
+    noteLatency: (tier, latencyMs) => byLane.get(tier)?.noteLatency(latencyMs),
     noteJobs(rows, jobRows) {
       for (const [order, { row }] of rows.entries()) {
         const one = fed.get(row);

@@ -11,6 +11,8 @@
     record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
+  For rows with limits: KEYS[7] pace hash of their scope, ARGV[2..] five a row, the last "LIMIT ms LIMIT ms …": by how
+  much the call's tokens were charged too little or too much. Applied once a call, whoever was first to record.
   Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now; or false when the
   batch is unknown.
   All results of a call make one entry of the stream, its fields the rows and its values their lines; what is removed is
@@ -34,8 +36,18 @@ local function setMove(index, hop, attempts, position, crashes)
   redis.call("HSET", KEYS[4], index, hop .. ":" .. attempts .. ":" .. position .. suspicion)
 end
 
+local function correctPace(corrections)
+  for limit, ms in string.gmatch(corrections, "(%a+) (%S+)") do
+    -- What Redis does not know stays an empty bucket.
+    if redis.call("HEXISTS", KEYS[7], limit) == 1 then
+      redis.call("HINCRBYFLOAT", KEYS[7], limit, ms)
+    end
+  end
+end
+
+local stride = KEYS[7] and 5 or 4
 local indexes = {}
-for i = 2, #ARGV, 4 do
+for i = 2, #ARGV, stride do
   indexes[#indexes + 1] = ARGV[i]
 end
 local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
@@ -44,12 +56,15 @@ local answers = {}
 local settled = {}
 local recorded = {}
 local entry = {}
-for i = 2, #ARGV, 4 do
+for i = 2, #ARGV, stride do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer = 0
   local givenUp = false
-  if call ~= "" and calls[(i - 2) / 4 + 1] == call then
+  if call ~= "" and calls[(i - 2) / stride + 1] == call then
     settled[#settled + 1] = index
+    if KEYS[7] then
+      correctPace(ARGV[i + 4])
+    end
   elseif call ~= "" then
     givenUp = true
   end

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
-import type { JobLabels, RowAction } from "../../src/job/batch.ts";
-import { createGate, type Verdict } from "../../src/pool/gate.ts";
+import type { JobLabels, PaceCorrection, RowAction } from "../../src/job/batch.ts";
+import { createGate, type PaceQuestion, type Verdict } from "../../src/pool/gate.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
 import { type BatchClaims, type ClaimRequest, createBatchClaims } from "../../src/queue/claim-batch.ts";
 import { connectRedis, readIncarnation } from "../../src/queue/connection.ts";
@@ -15,9 +15,12 @@ import type { TestRedis } from "./redis-server.ts";
 export interface GivenProcess {
   readonly id: string;
   readonly membership: Membership;
-  gate(row: number, place?: { hop?: number; generation?: number; call?: number }): Promise<Verdict>;
+  gate(
+    row: number,
+    place?: { hop?: number; generation?: number; call?: number; pace?: PaceQuestion },
+  ): Promise<Verdict>;
   record(row: number, call: number, line: string, generation?: number): Promise<boolean>;
-  act(row: number, call: number, action: RowAction): Promise<boolean>;
+  act(row: number, call: number, action: RowAction, generation?: number, pace?: PaceCorrection): Promise<boolean>;
 }
 
 /** A fleet with one open batch, whose owner is the process `owner`; the scripts are the real ones. */
@@ -90,14 +93,14 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
     await membership.beat();
     const gate = createGate(redis, names, id, () => knownIncarnation, noteTrouble);
     const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble);
-    const act = (row: number, call: number, action: RowAction, generation = 0) =>
-      record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action });
+    const act: GivenProcess["act"] = (row, call, action, generation = 0, pace = undefined) =>
+      record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action, pace });
     return {
       id,
       membership,
-      gate(row, { hop = 0, generation = 0, call = 1 } = {}) {
+      gate(row, { hop = 0, generation = 0, call = 1, pace } = {}) {
         const job: JobLabels = { batch: batchId, row, generation, hop, task: "simple", model: "small" };
-        return gate(job, call);
+        return gate(job, call, pace);
       },
       record: (row, call, line, generation) => act(row, call, { kind: "record", line }, generation),
       act,

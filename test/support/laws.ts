@@ -65,3 +65,34 @@ async function queuesOf(redis: Redis, prefix: string): Promise<string[]> {
   const metas = await redis.keys(`${prefix}:*:meta`);
   return metas.map((key) => key.slice(prefix.length + 1, -":meta".length));
 }
+
+/** A start as a server sees it: when, and what it costs of a limit. */
+export interface CountedStart {
+  readonly atMs: number;
+  readonly cost: number;
+}
+
+/**
+ * Law 3: no minute sees more than the limit, wherever it begins: 99 % of it at an even rate, and 1 % (or one row, which
+ * can only be charged whole) at once. So of any other length of time, too.
+ * @param lateMs by how much starts may have been delayed on their way to where they were counted.
+ */
+export function assertWindowNeverExceeds(
+  starts: readonly CountedStart[],
+  perMinute: number,
+  windowMs = 60_000,
+  lateMs = 0,
+): void {
+  const sorted = [...starts].sort((one, other) => one.atMs - other.atMs);
+  const largest = sorted.reduce((most, { cost }) => Math.max(most, cost), 0);
+  const allowed = (0.99 * perMinute * (windowMs + lateMs)) / 60_000 + Math.max(largest, perMinute / 100);
+  let sum = 0;
+  let first = 0;
+  let worst = { sum: 0, fromMs: 0 };
+  for (const { atMs, cost } of sorted) {
+    sum += cost;
+    while (sorted[first]!.atMs <= atMs - windowMs) sum -= sorted[first++]!.cost;
+    if (sum > worst.sum) worst = { sum, fromMs: sorted[first]!.atMs };
+  }
+  expect(worst.sum, `charged within ${windowMs} ms from ${worst.fromMs} on`).toBeLessThanOrEqual(allowed + 1e-6);
+}

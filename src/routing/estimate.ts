@@ -1,0 +1,51 @@
+import type { Message, PromptRequest } from "../job/row.ts";
+
+/** What a request is worth in tokens, before any model has seen it. */
+export interface RequestWeight {
+  /** By rule of thumb; a pool corrects it by what its model has reported for others. */
+  readonly inputTokens: number;
+  /** No tokenizer makes more of it: a token is a byte at least. */
+  readonly mostInputTokens: number;
+}
+
+const bytesPerToken = 4;
+/** Of characters beyond ASCII: three bytes are a character of Chinese, Japanese or Korean, and about one token. */
+const bytesPerTokenBeyondAscii = 3;
+const tokensPerMessage = 4;
+const mostTokensPerMessage = 32;
+const tokensPerImage = 1_000;
+/** The dearest way that we know of in which a provider counts one image. */
+const mostTokensPerImage = 50_000;
+
+/** Four bytes a token, three beyond ASCII; what is no text (an image) counts by the piece. Pure. */
+export function weighRequest({ messages: own, openaiBody }: PromptRequest): RequestWeight {
+  const { messages = own, ...rest } = (openaiBody ?? {}) as { readonly messages?: readonly Message[] };
+  let inputTokens = 3;
+  let mostInputTokens = mostTokensPerMessage;
+  for (const message of messages) {
+    const { text, others } = partsOf(message);
+    const bytes = Buffer.byteLength(text);
+    // A character of n bytes has a length of 1 (2 for one of 4 bytes): of three bytes two are beyond its length.
+    const beyondAscii = Math.min(bytes, 1.5 * (bytes - text.length));
+    inputTokens += (bytes - beyondAscii) / bytesPerToken + beyondAscii / bytesPerTokenBeyondAscii;
+    inputTokens += tokensPerMessage + others * tokensPerImage;
+    mostInputTokens += bytes + mostTokensPerMessage + others * mostTokensPerImage;
+  }
+  // Tools and schemas are input too.
+  const restBytes = openaiBody === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest));
+  return {
+    inputTokens: Math.ceil(inputTokens + restBytes / bytesPerToken),
+    mostInputTokens: Math.ceil(mostInputTokens + restBytes),
+  };
+}
+
+function partsOf({ content }: Message): { text: string; others: number } {
+  if (typeof content === "string") return { text: content, others: 0 };
+  let text = "";
+  let others = 0;
+  for (const part of content) {
+    if (typeof part.text === "string") text += part.text;
+    else others++;
+  }
+  return { text, others };
+}

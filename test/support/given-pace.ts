@@ -1,0 +1,46 @@
+import type { PaceQuestion, Verdict } from "../../src/pool/gate.ts";
+import { horizonMs } from "../../src/pool/pace.ts";
+import { createPlaceRows } from "../../src/queue/place-rows.ts";
+import { type GivenBatch, rowToPlace } from "./given-batch.ts";
+
+interface Limits {
+  readonly rpm?: number;
+  readonly tpm?: number;
+  readonly inputTpm?: number;
+  readonly outputTpm?: number;
+}
+
+/** What a pool asks for rows of the scope `lab`. */
+export function question(limits: Limits | "auto", change: Partial<PaceQuestion> & { rule?: "most" | "real" } = {}) {
+  const { rule = "most", ...rest } = change;
+  const { rpm = 0, tpm = 0, inputTpm = 0, outputTpm = 0 } = limits === "auto" ? {} : limits;
+  const four = limits === "auto" ? Array(4).fill("auto") : [rpm, tpm, inputTpm, outputTpm];
+  return {
+    scope: "lab",
+    alias: "small",
+    terms: [...four, rule, 100, 1, horizonMs],
+    stood: false,
+    expectedOutputTokens: 10,
+    ...rest,
+  } satisfies PaceQuestion;
+}
+
+/** Feeds rows that are estimated at so many tokens of input and allow so many of output. */
+export async function feedWeighed(batch: GivenBatch, weights: readonly (readonly [number, number])[]): Promise<void> {
+  const place = createPlaceRows(batch.redis, batch.names, batch.queues, () => {});
+  const rows = weights.map(([input, output], row) => ({
+    ...rowToPlace(row),
+    payload: JSON.stringify({ weight: [input, output, 0], id: `r${row}` }),
+  }));
+  await place({ batchId: "b1", generation: 0, epoch: batch.epoch }, rows, () => 1);
+}
+
+/** So that a bucket is full: nothing of it was used for long. */
+export async function fillBuckets({ redis, names }: GivenBatch, scope = "lab"): Promise<void> {
+  await redis.hset(names.pace(scope), { requests: 1, tokens: 1, input: 1, output: 1 });
+}
+
+export function chargeOf(verdict: Verdict) {
+  if (verdict.kind !== "admitted" || verdict.charge === undefined) throw new Error(`not admitted: ${verdict.kind}`);
+  return verdict.charge;
+}
