@@ -5,6 +5,7 @@ import { inWordsIfRefused } from "./answer-form.ts";
 import { noAnswer } from "./answer-parts.ts";
 import { type ClassifyContext, classifyResponse } from "./classify.ts";
 import type { HttpConnection } from "./http.ts";
+import { withQuota } from "./rate-limit-headers.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
 /*
@@ -41,11 +42,14 @@ export function clientEndpoint(connection: HttpConnection, apiKey: string | unde
   return {
     call: inWordsIfRefused(async (call) => {
       const request = requestFor(call);
+      let outcome: Outcome;
       try {
-        return await work.ask(call, request);
+        outcome = await work.ask(call, request);
       } catch (error) {
-        return failed(error, request, call.request);
+        outcome = failed(error, request, call.request);
       }
+      const response = responseTo(request);
+      return response === undefined ? outcome : withQuota(outcome, response);
     }),
     async probe(signal) {
       const request = requestFor({ private: false, signal, timeoutMs: probeTimeoutMs });

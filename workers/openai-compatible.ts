@@ -6,6 +6,7 @@ import { chatRequest, type FormOption, readChatCompletion } from "./chat-complet
 import { classifyResponse } from "./classify.ts";
 import { type HttpConnection, openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
+import { withQuota } from "./rate-limit-headers.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
 /** In what members of this family differ. */
@@ -62,8 +63,10 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
     });
     if (response.kind !== "response") return response;
     const context = { host, apiKey, request: call.request };
-    if (isSuccess(response.status)) return readChatCompletion(response, call, context);
-    return classifyResponse(response, context);
+    const outcome = isSuccess(response.status)
+      ? readChatCompletion(response, call, context)
+      : classifyResponse(response, context);
+    return withQuota(outcome, response);
   }
 
   return {

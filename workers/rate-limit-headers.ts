@@ -1,5 +1,5 @@
-import type { QuotaLimit, QuotaReport } from "../src/job/outcome.ts";
-import type { Headers } from "./response.ts";
+import type { Outcome, QuotaLimit, QuotaReport } from "../src/job/outcome.ts";
+import type { Headers, HttpResponse } from "./response.ts";
 
 /** Header names of each limit: OpenAI's family, then Anthropic's. */
 const openaiNames = { requests: "requests", tokens: "tokens" } as const;
@@ -34,6 +34,13 @@ export function quotaOf(headers: Headers, nowMs: number = Date.now()): QuotaRepo
     return rest;
   }
   return undefined;
+}
+
+/** The end of a call with what its response says of the provider's limits. */
+export function withQuota(outcome: Outcome, { headers }: HttpResponse): Outcome {
+  if (outcome.kind !== "answered" && outcome.kind !== "throttled") return outcome;
+  const quota = quotaOf(headers);
+  return quota === undefined ? outcome : { ...outcome, quota };
 }
 
 function readLimits(

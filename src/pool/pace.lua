@@ -6,16 +6,19 @@
   Each limit is a GCRA: `at` is the time at which all that was charged has been earned back. A row starts when what it
   costs fits into the bucket, or, when it costs more than the bucket holds, once the bucket is full: it goes alone and
   those after it wait the longer. Whether a row gets its turn does not depend on what it costs, so that small rows do not
-  starve large ones. Starts are handed out up to a horizon ahead; what comes after that stands in line.
+  starve large ones. Starts are handed out up to a horizon ahead; what comes after that stands in line, and comes back
+  half a horizon before its time, so that it need not ask twice.
 
   Bucket and rate are chosen so that no minute sees more than the limit: a hundredth of it may come at once (one request
   at least), the rest at an even rate.
 
-  The hash of a scope: requests, tokens, input, output (`at` of each limit) · limit:NAME (as learned from headers) ·
+  The hash of a scope: requests, tokens, input, output (`at` of each limit) · limit:NAME (as learned from headers; none = an answer had none) ·
   line (when the next of those in line may ask again) · pausedUntil, reason
 ]]
 local limitNames = { "requests", "tokens", "input", "output" }
 local keptMs = 86400000
+--- Requests a minute until a first answer has told the limits, or that there are none to be told.
+local unknownPerMinute = 60
 --- A row never charges, and Redis never believes, more than this beyond a full bucket: a clock may have jumped.
 local furthestMs = 120000
 
@@ -24,16 +27,17 @@ local furthestMs = 120000
 --- tokens for each token of the rows' own estimate, horizon in ms.
 local function openPace(key, nowMs, at)
   local fields = redis.call("HMGET", key, "requests", "tokens", "input", "output", "limit:requests", "limit:tokens",
-    "limit:input", "limit:output", "line", "pausedUntil", "reason")
+    "limit:input", "limit:output", "line", "pausedUntil", "reason", "limit:none")
   local chargesMost, modelMost, factor = ARGV[at + 4] == "most", tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
   local horizonMs = tonumber(ARGV[at + 7])
   local pausedUntil = tonumber(fields[10] or "0")
   local line = math.max(nowMs, math.min(tonumber(fields[9] or "0"), nowMs + 10 * furthestMs))
   local buckets = {}
+  local isKnown = fields[5] or fields[6] or fields[7] or fields[8] or fields[12]
   for order, name in ipairs(limitNames) do
     local limit = ARGV[at + order - 1]
     if limit == "auto" then
-      limit = fields[4 + order]
+      limit = fields[4 + order] or (order == 1 and not isKnown and unknownPerMinute)
     end
     local perMinute = tonumber(limit or "0")
     if perMinute > 0 then
@@ -44,9 +48,9 @@ local function openPace(key, nowMs, at)
       local perMs = (perMinute - depth + (order == 1 and 1 or 0)) / 60000
       local depthMs = depth / perMs
       -- What Redis does not know counts as an empty bucket, so that no restart multiplies a limit.
-      local earned = nowMs + depthMs
+      local earned = limit == unknownPerMinute and nowMs or nowMs + depthMs
       if fields[order] then
-        earned = math.min(tonumber(fields[order]), earned + furthestMs)
+        earned = math.min(tonumber(fields[order]), nowMs + depthMs + furthestMs)
       end
       if pausedUntil > nowMs then
         earned = math.max(earned, pausedUntil + depthMs)
@@ -85,13 +89,13 @@ local function openPace(key, nowMs, at)
       reason = "paused"
     end
     -- Those in line come first, unless they are late and the horizon runs empty.
-    local behindOthers = not stood and line > nowMs and turn > nowMs + horizonMs / 2
-    if turn > nowMs + horizonMs or behindOthers then
-      local opensMs = turn - horizonMs - nowMs
+    local reachMs = stood and horizonMs or line > nowMs and horizonMs / 4 or horizonMs / 2
+    if turn > nowMs + reachMs then
+      local opensMs = turn - nowMs - horizonMs / 2
       if stood and opensMs <= horizonMs then
-        return { laterMs = opensMs, reason = reason }
+        return { laterMs = math.max(1, opensMs), reason = reason }
       end
-      line = math.max(line, nowMs + opensMs)
+      line = math.max(line, nowMs + math.max(1, opensMs))
       local laterMs = line - nowMs
       line = line + longestMs
       return { laterMs = laterMs, reason = reason }

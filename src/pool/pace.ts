@@ -55,16 +55,16 @@ export function createPace(
   const estimates = createTokenEstimates();
   const sleepers = new Set<(mayGoOn: boolean) => void>();
   const waits = new Map<string, { readonly reason: string; readonly untilMs: number }>();
-  const told = new Map<string, number>();
+  const told = new Map<string, { readonly perMinute: number; readonly atMs: number }>();
   let turningAway = false;
 
   /** Limits that have changed, and those of which less is left than the fleet may send within the horizon. */
   function worthTelling(scope: string, quota: QuotaReport | undefined): (readonly [string, QuotaLimit])[] {
-    if (quota === undefined) return [];
-    return Object.entries(quota).filter(([name, { perMinute, left }]) => {
+    return Object.entries(quota ?? noLimits).filter(([name, { perMinute, left }]) => {
       const key = `${scope} ${name}`;
-      const isNews = told.get(key) !== perMinute;
-      told.set(key, perMinute);
+      const before = told.get(key);
+      const isNews = before?.perMinute !== perMinute || before.atMs < Date.now() - toldAgainMs;
+      if (isNews) told.set(key, { perMinute, atMs: Date.now() });
       return isNews || left < perMinute * (horizonMs / 60_000 + 0.01);
     });
   }
@@ -142,6 +142,11 @@ export function createPace(
     },
   };
 }
+
+/** Redis may have lost what it was told. */
+const toldAgainMs = 5_000;
+/** Told too, so that calls of a provider that tells no limits are not held back until it does. */
+const noLimits: Readonly<Record<string, QuotaLimit>> = { none: { perMinute: 1, left: 1 } };
 
 const limitWords: Readonly<Record<string, string>> = {
   requests: "its limit of requests a minute is in use",

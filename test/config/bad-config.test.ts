@@ -18,7 +18,9 @@ const badConfigs: readonly [title: string, config: object, ...parts: string[]][]
   ],
   ["a wrong type", withTask({ private: "yes" }), "tasks.simple.private", "expected true or false", 'found "yes"'],
   ["a tier that is no object", withTier(5 as never), "tiers.lab\n", "expected a tier such as", "found 5"],
-  ["a limit of 0", ollama({ limits: { rpm: 0 } }), "tiers.lab.limits.rpm", "above 0", "found 0"],
+  ["a limit of 0", ollama({ limits: { rpm: 0 } }), "tiers.lab.limits.rpm", "from 0.01", "found 0"],
+  ["a limit below 0", ollama({ limits: { tpm: -5 } }), "tiers.lab.limits.tpm", "from 0.01", "found -5"],
+  ["an absurd limit", ollama({ limits: { tpm: 1e30 } }), "tiers.lab.limits.tpm", "to 1000000000000"],
   ["a negative limit of a model", withModel({ limits: { inputTpm: -5 } }), "models.small.limits.inputTpm", "found -5"],
   ["a concurrency of 0", ollama({ concurrency: 0 }), "tiers.lab.concurrency", "from 1 to 100000", "found 0"],
   [
