@@ -63,7 +63,7 @@ export async function executeJob(
   try {
     const { isolation } = context;
     const ending = await isolation.together(() => askRow(job, cameBack, pool, context, false));
-    return ending === "suspected" ? await isolation.alone(() => askRowAlone(job, cameBack, pool, context)) : ending;
+    return ending === "suspected" ? await isolation.alone(() => askRowAlone(job, pool, context)) : ending;
   } finally {
     rowsInHand.delete(key);
   }
@@ -131,7 +131,7 @@ async function askRow(
 }
 
 async function askRowAlone(job: JobLabels, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
-  const ending = await askRow(job, pool, context, true);
+  const ending = await askRow(job, true, pool, context, true);
   if (ending === "suspected") throw new Error("a row that is alone is suspected no more");
   return ending;
 }
