@@ -9,7 +9,6 @@ import type { Outcome } from "../src/job/outcome.ts";
 import type { PromptRequest } from "../src/job/row.ts";
 import type { BackendCall, Endpoint } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
-import { programs, tryProgram } from "./try-program.ts";
 
 interface Check {
   readonly name: string;
@@ -178,20 +177,15 @@ async function modelOf(endpoint: Endpoint, target: Target): Promise<string | und
 }
 
 async function tryTarget(target: Target, recordFolder: string | undefined): Promise<number> {
-  const folder = recordFolder && join(recordFolder, target.name);
-  const program = programs[target.provider];
-  const trial = program && tryProgram(program, target.url, folder);
-  const proxy = !program && folder && target.url ? await startRecorder(new URL(target.url), folder) : undefined;
-  const recorder = trial ?? proxy;
-  const endpoint =
-    trial?.endpoint ??
-    adapters[target.provider].connect({
-      tier: target.name,
-      baseUrl: proxy?.url ?? target.url,
-      location: "local",
-      trustedHosts: [],
-      concurrency: 4,
-    });
+  const recorder =
+    recordFolder && target.url ? await startRecorder(new URL(target.url), join(recordFolder, target.name)) : undefined;
+  const endpoint = adapters[target.provider].connect({
+    tier: target.name,
+    baseUrl: recorder?.url ?? target.url,
+    location: "local",
+    trustedHosts: [],
+    concurrency: 4,
+  });
   let wrong = 0;
   try {
     recorder?.title("probe");
@@ -206,14 +200,12 @@ async function tryTarget(target: Target, recordFolder: string | undefined): Prom
         maxOutputTokens: 24,
         defaults: {},
         strict: false,
-        private: program === undefined,
+        private: true,
         signal: new AbortController().signal,
         timeoutMs: 60_000,
         ...check.call(model),
       });
-      // Programs set no limit to an answer: a small model may fill its context.
-      const right =
-        check.expected.includes(outcome.kind) || (program !== undefined && outcome.kind === "context-overflow");
+      const right = check.expected.includes(outcome.kind);
       if (!right) wrong++;
       printRow(
         target.name,

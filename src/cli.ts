@@ -61,6 +61,11 @@ function program(setExitCode: (code: number) => void): Command {
     .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
     .option("--redis <url>", "the fleet's Redis (else REDIS_URL)")
     .option("--data-dir <dir>", "join the embedded Redis of this data directory instead")
+    .option(
+      "--grace <duration>",
+      "how long calls in flight may take to end once it is stopped (default: 30s)",
+      durationMs,
+    )
     .action(async (options) => {
       const { work } = await import("./cli/work.ts");
       setExitCode(await work(options));

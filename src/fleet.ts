@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
@@ -7,7 +8,7 @@ import type { JobLabels, PaceCorrection, RowAction, RowPayload } from "./job/bat
 import { UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
-import { createGate } from "./pool/gate.ts";
+import { createGate, processTimeoutMs } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
 import { createPace } from "./pool/pace.ts";
@@ -17,12 +18,16 @@ import { shareLatencies } from "./pool/share-latencies.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
 import { connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
+import { forgetOwnerless } from "./queue/forget-ownerless.ts";
+import { watchMemory } from "./queue/memory-watch.ts";
 import { fleetNames } from "./queue/names.ts";
 import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
 import { identityOfThisProcess } from "./queue/process-identity.ts";
+import { agreeOnProtocol } from "./queue/protocol-version.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
 import { openAuditTrail } from "./results/audit-trail.ts";
 import { createRecorder } from "./results/record-once.ts";
+import { statePath } from "./results/run-state.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { mayHold } from "./routing/privacy-gate.ts";
 
@@ -63,6 +68,13 @@ export async function joinFleet(options: JoinOptions) {
     else troubles.set(where, reason);
   };
 
+  try {
+    await agreeOnProtocol(redis, names, processTimeoutMs);
+  } catch (error) {
+    redis.disconnect();
+    queueRedis.disconnect();
+    throw error;
+  }
   let incarnation = await readIncarnation(redis);
   let lastIncarnation = incarnation;
   let changedAtMs = Number.NEGATIVE_INFINITY;
@@ -86,7 +98,8 @@ export async function joinFleet(options: JoinOptions) {
 
   const queues = openTierQueues(queueRedis, names);
   const claims = createBatchClaims(redis, names);
-  const placeRows = createPlaceRows(redis, names, queues, noteTrouble("feed"));
+  const memory = watchMemory(redis);
+  const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
   const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
   const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
@@ -106,6 +119,7 @@ export async function joinFleet(options: JoinOptions) {
   function onBeat(): void {
     divideSlots();
     share().catch(() => {});
+    memory.look().catch(() => {});
   }
 
   function divideSlots(): void {
@@ -179,6 +193,8 @@ export async function joinFleet(options: JoinOptions) {
     claims,
     placeRows,
     record,
+    /** Ends batches that nobody can come back for. */
+    forgetOwnerless: () => forgetOwnerless(redis, names, claims, (output) => existsSync(statePath(output))),
     incarnation: () => incarnation,
     onIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.add(listener),
     offIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.delete(listener),

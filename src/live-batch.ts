@@ -4,7 +4,7 @@ import type { Fleet } from "./fleet.ts";
 import { failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
 import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
-import { forgetOwnerless, livePrefix } from "./queue/forget-ownerless.ts";
+import { livePrefix } from "./queue/forget-ownerless.ts";
 import { OwnershipLost, type RowToPlace } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
 import { createWindows } from "./queue/window.ts";
@@ -146,7 +146,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
 
   /** Others took this process for dead and ended its batch. */
   const isForgotten = async () => (await fleet.redis.hget(keys.batch, "state")) !== "open" && !closed;
-  const forgetOthers = () => forgetOwnerless(fleet.redis, fleet.names, fleet.claims).catch(() => {});
+  const forgetOthers = () => fleet.forgetOwnerless().catch(() => {});
   void forgetOthers();
 
   const sweeper = setInterval(async () => {

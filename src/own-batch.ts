@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelConfig } from "./config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { BatchState } from "./job/batch.ts";
-import { messageOf } from "./job/errors.ts";
+import { UserError } from "./job/errors.ts";
 import type { ErrorCode, ResultLine } from "./job/result.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
 import { createLineJudge } from "./judge-lines.ts";
@@ -13,7 +13,14 @@ import { OwnershipLost } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
 import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
-import { createSegment, findSegments, type Recorded, readStoredResults, segmentPath } from "./results/segments.ts";
+import {
+  appendWhenThereIsRoom,
+  createSegment,
+  findSegments,
+  type Recorded,
+  readStoredResults,
+  segmentPath,
+} from "./results/segments.ts";
 
 export interface OwnBatchOptions {
   readonly fleet: Fleet;
@@ -65,7 +72,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const judge = createLineJudge(options.readLine, options.lineNumberOf);
 
   const earlier = findSegments(outputPath);
-  await readStoredResults(earlier, options.retryFailedBelowEpoch, table, (result) => {
+  await readStoredResults(batchId, earlier, options.retryFailedBelowEpoch, table, (result) => {
     progress.add(result);
     judge.noteStored(result);
   });
@@ -73,6 +80,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   async function claim(rebuild: boolean) {
     return fleet.claims.claim({
       batchId,
+      outputPath,
       processId: fleet.processId,
       lowestEpoch: (earlier.at(-1)?.epoch ?? 0) + 1,
       generation,
@@ -85,7 +93,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   }
   const claimed = await claim(false);
   let epoch = claimed.epoch;
-  const segment = await createSegment(segmentPath(outputPath, epoch));
+  const segment = await createSegment(segmentPath(outputPath, epoch), batchId);
   const segmentPaths = [...earlier.map((one) => one.path), segment.path];
   const ownSegment = segmentPaths.length - 1;
 
@@ -125,7 +133,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     fail(row, line) {
       fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
     },
-    onScanned: endWhenWhole,
+    onScanned(rows) {
+      if (table.length > rows) fail(new UserError(beyondInput(outputPath, table.length, rows)));
+      endWhenWhole();
+    },
   });
 
   const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
@@ -152,7 +163,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     for (const { row, line } of group) if (table.stateOf(row) !== "stored") fresh.set(row, line);
     const recorded = [...fresh].map(([row, line]) => ({ row, line }));
     if (recorded.length === 0) return;
-    const offsets = await appendWhenThereIsRoom(recorded);
+    const noteWait = (reason: string | undefined) => {
+      waitReason = reason;
+    };
+    const offsets = await appendWhenThereIsRoom(segment, recorded, noteWait, () => stopping);
     recorded.forEach(({ row, line }, at) => {
       feeder.stored(row);
       table.store(row, ownSegment, offsets[at]!);
@@ -161,20 +175,6 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       if (result.tier !== null) feeder.windows.noteLatency(result.tier, result.latency_ms);
     });
     endWhenWhole();
-  }
-
-  async function appendWhenThereIsRoom(recorded: readonly Recorded[]): Promise<number[]> {
-    for (;;) {
-      try {
-        const offsets = await segment.append(recorded);
-        waitReason = undefined;
-        return offsets;
-      } catch (error) {
-        waitReason = `cannot write ${segment.path}: ${messageOf(error)}; make room, the run goes on by itself`;
-        if (stopping) throw error;
-        await sleep(1_000);
-      }
-    }
   }
 
   /** Redis came back as somebody else: what it must know is set again from the files before any gate passes. */
@@ -245,3 +245,6 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     },
   };
 }
+
+const beyondInput = (outputPath: string, stored: number, rows: number): string =>
+  `${outputPath}.part.* hold a result of row ${stored - 1}, and the input has ${rows} rows; bring the files back that the run wrote, or give --fresh to start over`;

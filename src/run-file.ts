@@ -63,6 +63,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
   });
   writeRunState(options.workPath, state);
   const batch = await own(options, fleet, state);
+  void fleet.forgetOwnerless().catch(() => {});
   let gently: boolean | undefined;
 
   async function stopping(gentle: boolean): Promise<void> {

@@ -6,13 +6,12 @@
  *   --program PATH                another bin than dist/src/cli.js
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { adaptersDefaults, measureAdapters } from "./adapters.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { measureMemory, memoryDefaults } from "./memory.ts";
-import { benchTable, withTable } from "./readme-table.ts";
+import { benchTable, circumstancesNow, withTable } from "./readme-table.ts";
 import { printFigures } from "./run-alone.ts";
 import { measureSlots, slotsDefaults } from "./slots.ts";
 import { measureThroughput, throughputDefaults } from "./throughput.ts";
@@ -45,12 +44,7 @@ printFigures(memory.figures, !quick);
 const adapters = await measureAdapters({ ...adaptersDefaults, ...size.adapters, onRound: console.log });
 printFigures(adapters.figures, !quick);
 
-const circumstances = {
-  date: new Date(),
-  machine: `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 1024 ** 3)} GB, ${type()} ${release()}`,
-  nodeVersion: process.versions.node,
-  redisVersion: throughput.redisVersion,
-};
+const circumstances = circumstancesNow(throughput.redisVersion);
 if (quick) {
   console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {

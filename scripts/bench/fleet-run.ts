@@ -20,7 +20,7 @@ export interface FleetRun {
 }
 
 /** The options that the bin's first line gives to Node when the system starts it. */
-function firstLineOptions(program: string): string[] {
+export function firstLineOptions(program: string): string[] {
   const line = readFileSync(program, "utf8").split("\n", 1)[0]!;
   return /\bnode (.+)$/.exec(line)?.[1]?.split(" ") ?? [];
 }

@@ -10,6 +10,7 @@ import { openLiveBatch } from "../live-batch.ts";
 import { createRowPlanner } from "../plan-row.ts";
 import { createRouter } from "../routing/choose-model.ts";
 import { tierUsability } from "../routing/usable-tier.ts";
+import { sayWaits } from "./work-waits.ts";
 
 export interface WorkFlags {
   readonly tiers?: readonly string[];
@@ -19,9 +20,16 @@ export interface WorkFlags {
   readonly concurrency: Readonly<Record<string, number>>;
   readonly redis?: string;
   readonly dataDir?: string;
+  /** How long what is in flight may take to end when it is told to stop, in ms. Default 30 s. */
+  readonly grace?: number;
 }
 
-/** `promptfleet work`: pools only, until SIGINT or SIGTERM. What is in flight then is finished first. */
+const defaultGraceMs = 30_000;
+
+/**
+ * `promptfleet work`: pools only, until SIGINT or SIGTERM. What is in flight then is finished first; what is left when its
+ * time is over, or at a second signal, is handed back without an attempt being counted.
+ */
 export async function work(flags: WorkFlags): Promise<number> {
   if (redisUrl(flags.redis) === undefined && flags.dataDir === undefined) {
     throw new UserError("expected the fleet's Redis: --redis URL, REDIS_URL, or --data-dir of the runs to help");
@@ -42,18 +50,27 @@ export async function work(flags: WorkFlags): Promise<number> {
     auditDirectory: auditFolder(dataDirectory),
     foreignJob: createForeignJobs(() => fleet, plan),
   });
+  const graceMs = flags.grace ?? defaultGraceMs;
+  const stopSaying = sayWaits(fleet, say);
   try {
     for (const tier of tiers) await fleet.startPool(tier);
     const batch = await openLiveBatch(fleet, async () => {});
     const inbox = runInbox(fleet, batch, plan);
-    process.stderr.write(
-      `working ${tiers.join(", ")} of fleet ${config.fleet}; Ctrl-C finishes what is in flight and leaves\n`,
-    );
-    await stopSignal();
+    const signals = listenForStop();
+    say(`working ${tiers.join(", ")} of fleet ${config.fleet}; Ctrl-C finishes what is in flight and leaves`);
+    await signals.first;
+    const handBack = () => {
+      for (const { pool } of fleet.pools()) pool.abort();
+    };
+    const graceEnd = setTimeout(handBack, graceMs);
+    void signals.second.then(handBack);
+    say(`stopping: what is in flight has ${graceMs / 1_000} s to end; a second signal hands it back at once`);
     await inbox.close();
     await fleet.leave(true);
+    clearTimeout(graceEnd);
     await batch.close();
   } finally {
+    stopSaying();
     await fleet.close();
     await redis.leave();
   }
@@ -75,8 +92,15 @@ function chooseTiers(
   return tiers;
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
+function listenForStop(): { readonly first: Promise<void>; readonly second: Promise<void> } {
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let signals = 0;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => (++signals === 1 ? first : second).resolve());
+  }
+  return { first: first.promise, second: second.promise };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Redis } from "ioredis";
 import type { BatchState } from "../job/batch.ts";
 import { moveBatch } from "../job/batch.ts";
@@ -7,6 +8,8 @@ import { redisScript } from "./redis-script.ts";
 export interface ClaimRequest {
   readonly batchId: string;
   readonly processId: string;
+  /** Where its files lie; none for a batch without files. */
+  readonly outputPath?: string;
   /** One above any epoch that left a segment on disk; 1 for a batch without files. */
   readonly lowestEpoch: number;
   readonly generation: number;
@@ -52,6 +55,9 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
           request.keepAnswered === true ? "1" : "0",
         ],
       )) as number[];
+      if (request.outputPath !== undefined) {
+        await redis.hset(keys.batch, "host", hostname(), "outputPath", request.outputPath);
+      }
       const [epoch, ...placedBefore] = answer;
       return { epoch: epoch!, placedBefore: new Set(placedBefore) };
     },

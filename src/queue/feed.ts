@@ -28,8 +28,8 @@ export interface FeedOptions {
   /** How many tiers rows of this input can possibly go to. */
   readonly possibleTiers: number;
   readonly concurrencyOf: (tier: string) => number;
-  /** The whole input was seen. */
-  readonly onScanned: () => void;
+  /** The whole input was seen; so many rows it has. */
+  readonly onScanned: (rows: number) => void;
 }
 
 export interface Feeder {
@@ -62,8 +62,7 @@ export function createFeeder(options: FeedOptions): Feeder {
   const { table, prepare } = options;
   const windows = createWindows(options.concurrencyOf);
   const again = new Set(options.placedBefore);
-  let scannedAll = false;
-  let stopped = false;
+  let [scannedAll, stopped, rowsSeen] = [false, false, 0];
   let lastLookMs = 0;
   let lastStoredMs = Date.now();
   const ahead = createPreparedAhead<PreparedLine>();
@@ -137,10 +136,11 @@ export function createFeeder(options: FeedOptions): Feeder {
         const next = await lines.next();
         if (next.done === true) {
           scannedAll = true;
-          options.onScanned();
+          options.onScanned(rowsSeen);
           return;
         }
         chunk.lines = next.value;
+        rowsSeen = (chunk.lines.at(-1)?.index ?? rowsSeen - 1) + 1;
         chunk.at = 0;
         chunk.looked = windows.someAreFull();
       }

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Redis } from "ioredis";
 import type { BatchClaims } from "./claim-batch.ts";
 import type { FleetNames } from "./names.ts";
@@ -6,16 +7,23 @@ import type { FleetNames } from "./names.ts";
 export const livePrefix = "live-";
 
 /**
- * Ends batches without a file whose process is gone for good, as nobody can come back for their rows: without this each
- * process that is killed would leave its payloads and results in Redis for ever. A process that was only frozen for
- * that long finds its batch ended and claims it again.
+ * Ends batches that nobody can come back for, as their payloads and results would lie in Redis for ever: those without a
+ * file whose process is gone for good, and those of this host whose files somebody removed. A process that was only
+ * frozen for that long finds its batch ended and claims it again.
+ * @param hasFiles whether the state of an unfinished run lies beside this output.
  */
-export async function forgetOwnerless(redis: Redis, names: FleetNames, claims: BatchClaims): Promise<void> {
-  const open = await redis.smembers(names.openBatches);
-  for (const batchId of open.filter((id) => id.startsWith(livePrefix))) {
-    const owner = await redis.hget(names.batch(batchId).batch, "owner");
+export async function forgetOwnerless(
+  redis: Redis,
+  names: FleetNames,
+  claims: BatchClaims,
+  hasFiles: (outputPath: string) => boolean,
+): Promise<void> {
+  for (const batchId of await redis.smembers(names.openBatches)) {
+    const [owner, host, outputPath] = await redis.hmget(names.batch(batchId).batch, "owner", "host", "outputPath");
+    const isLive = batchId.startsWith(livePrefix);
+    if (!isLive && (host !== hostname() || outputPath == null || hasFiles(outputPath))) continue;
     // The heartbeats drop a process that has long been silent.
-    if (owner !== null && (await redis.zscore(names.processes, owner)) !== null) continue;
+    if (owner != null && (await redis.zscore(names.processes, owner)) !== null) continue;
     await claims.setState(batchId, "open", "ended");
     await claims.forget(batchId);
   }

@@ -3,6 +3,9 @@
  * Cluster. BullMQ's own keys are `{FLEET}:QUEUE:…`; ours are `{FLEET}/…` and can never meet them.
  */
 export interface FleetNames {
+  readonly fleet: string;
+  /** Which version of all this the fleet speaks; see protocol-version.ts. */
+  readonly protocol: string;
   /** BullMQ's `prefix`. */
   readonly queuePrefix: string;
   /** Sorted set: process id → Redis time (ms) of its last heartbeat. */
@@ -23,7 +26,7 @@ export interface FleetNames {
 }
 
 export interface BatchNames {
-  /** Hash: state, generation, epoch, incarnation, owner, models, and how often rows were asked again. */
+  /** Hash: state, generation, epoch, incarnation, owner, models, where its files lie, how often rows were asked again. */
   readonly batch: string;
   /** Bitmap: one bit a row, set when its result is recorded. */
   readonly done: string;
@@ -46,6 +49,8 @@ export const inboxQueue = "inbox";
 export function fleetNames(fleet: string): FleetNames {
   const tag = `{${fleet}}`;
   return {
+    fleet,
+    protocol: `${tag}/protocol`,
     queuePrefix: tag,
     processes: `${tag}/processes`,
     pools: `${tag}/pools`,

@@ -48,16 +48,27 @@ export type PlaceRows = (
 const refusedForNow = /^(OOM|MISCONF|LOADING|READONLY|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS)/;
 const refusedRetryMs = 500;
 
-/** @param onTrouble told of each refusal, and `undefined` when rows pass again. */
+/**
+ * @param tooFull why nothing may be placed for now.
+ * @param onTrouble told of each refusal, and `undefined` when rows pass again.
+ */
 export function createPlaceRows(
   redis: Redis,
   names: FleetNames,
   queues: TierQueues,
+  tooFull: () => string | undefined,
   onTrouble: (reason: string | undefined) => void,
 ): PlaceRows {
   const placeOnce = createPlaceOnce(redis, names, queues);
   return async (place, rows, rowsPerJob) => {
-    for (let refused = false; ; refused = true) {
+    let refused = false;
+    async function wait(reason: string): Promise<void> {
+      refused = true;
+      onTrouble(reason);
+      await sleep(refusedRetryMs);
+    }
+    for (;;) {
+      for (let full = tooFull(); full !== undefined; full = tooFull()) await wait(full);
       try {
         const named = await placeOnce(place, rows, rowsPerJob);
         if (refused) onTrouble(undefined);
@@ -65,8 +76,7 @@ export function createPlaceRows(
       } catch (error) {
         // What a refused placing left behind is found again under the same hop and job id.
         if (!refusedForNow.test(messageOf(error))) throw error;
-        onTrouble(messageOf(error));
-        await sleep(refusedRetryMs);
+        await wait(messageOf(error));
       }
     }
   };

@@ -1,6 +1,8 @@
-import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
 
@@ -32,9 +34,16 @@ export function findSegments(outputPath: string): { readonly epoch: number; read
     .sort((one, other) => one.epoch - other.epoch);
 }
 
-export async function createSegment(path: string): Promise<SegmentWriter> {
+const headOf = (batchId: string): string => `batch ${batchId}\n`;
+
+/** @param batchId stands in its first line, so that no segment is taken for one of another run. */
+export async function createSegment(path: string, batchId?: string): Promise<SegmentWriter> {
   const file: FileHandle = await open(path, "ax", 0o600);
   let size = 0;
+  if (batchId !== undefined) {
+    await file.appendFile(headOf(batchId));
+    size = headOf(batchId).length;
+  }
   return {
     path,
     async append(group) {
@@ -88,17 +97,20 @@ export async function* readSegment(path: string): AsyncGenerator<Recorded & { re
 /**
  * Marks in the table what earlier owners stored; of two results of a row the first wins.
  * @param retryFailedBelowEpoch failed results of segments below this epoch do not count.
+ * @throws UserError when a segment is of another batch.
  */
 export async function readStoredResults(
+  batchId: string,
   segments: readonly { readonly epoch: number; readonly path: string }[],
   retryFailedBelowEpoch: number,
   table: RowTable,
   onResult: (result: ResultLine) => void,
 ): Promise<void> {
   for (const [number, { epoch, path }] of segments.entries()) {
+    refuseOtherBatch(path, batchId);
     for await (const { row, line, offset } of readSegment(path)) {
       if (table.stateOf(row) === "stored") continue;
-      const result = parseStored(line);
+      const result = parseStored(row, line);
       if (result === undefined || (result.status === "failed" && epoch < retryFailedBelowEpoch)) continue;
       table.store(row, number, offset);
       onResult(result);
@@ -106,11 +118,51 @@ export async function readStoredResults(
   }
 }
 
-/** Undefined for a line that a power cut left damaged: its row is asked again. */
-function parseStored(line: string): ResultLine | undefined {
+function refuseOtherBatch(path: string, batchId: string): void {
+  const start = Buffer.alloc(200);
+  const file = openSync(path, "r");
+  const length = readSync(file, start);
+  closeSync(file);
+  const [, found] = /^batch (\S+)\n/.exec(start.toString("latin1", 0, length)) ?? [];
+  if (found === undefined || found === batchId) return;
+  throw new UserError(
+    `${path} holds results of batch ${found}, the unfinished run that it lies beside is batch ${batchId}; move it away, then run the same command again`,
+  );
+}
+
+/** Appends, however long it takes until the disk has room. */
+export async function appendWhenThereIsRoom(
+  segment: SegmentWriter,
+  group: readonly Recorded[],
+  onWait: (reason: string | undefined) => void,
+  isStopping: () => boolean,
+): Promise<number[]> {
+  for (;;) {
+    try {
+      const offsets = await segment.append(group);
+      onWait(undefined);
+      return offsets;
+    } catch (error) {
+      onWait(`cannot write ${segment.path}: ${messageOf(error)}; make room, the run goes on by itself`);
+      if (isStopping()) throw error;
+      await sleep(1_000);
+    }
+  }
+}
+
+/** Undefined for a line that is no result of that row (a power cut left it so, or a hand): the row is asked again. */
+function parseStored(row: number, line: string): ResultLine | undefined {
   try {
-    return JSON.parse(line) as ResultLine;
+    const result = JSON.parse(line) as Partial<ResultLine> | null;
+    return isResultOf(row, result) ? result : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isResultOf(row: number, result: Partial<ResultLine> | null): result is ResultLine {
+  if (typeof result !== "object" || result === null) return false;
+  const { id, index, status, usage, error } = result;
+  const isWhole = status === "answered" || (status === "failed" && typeof error?.code === "string");
+  return index === row && typeof id === "string" && isWhole && typeof usage?.output_tokens === "number";
 }

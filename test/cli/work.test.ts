@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { Queue, QueueEvents } from "bullmq";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { fleetNames } from "../../src/queue/names.ts";
-import { type CliProcess, givenProject, isAlive, type Project } from "../support/cli.ts";
+import { isAlive, type ProjectOptions } from "../support/cli.ts";
+import { givenWorkplace } from "../support/given-workplace.ts";
 import { assertEachResultOnce, unsettled } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -12,31 +13,7 @@ let redis: string;
 beforeAll(async () => {
   redis = await server.listenOnPort();
 });
-
-interface Workplace {
-  readonly project: Project;
-  readonly fleet: string;
-  /** Starts `promptfleet work` and waits until it works. */
-  work(...args: string[]): Promise<CliProcess>;
-  /** `promptfleet run --no-pools`: it feeds and collects, others ask. */
-  feed(): CliProcess;
-}
-
-async function given(options: Parameters<typeof givenProject>[0]): Promise<Workplace> {
-  const project = await givenProject(options);
-  const fleet = server.newFleetName();
-  const shared = ["--redis", redis, "--fleet", fleet];
-  return {
-    project,
-    fleet,
-    async work(...args) {
-      const worker = project.start(["work", ...shared, ...args]);
-      await until("it to work", () => worker.stderr().includes("working lab"));
-      return worker;
-    },
-    feed: () => project.start(["run", project.input, "-o", project.output, "--no-pools", ...shared]),
-  };
-}
+const given = (options: ProjectOptions) => givenWorkplace(server, redis, options);
 
 /** Waits until each living process of the fleet has heard of the others: a beat of each after now. */
 async function untilAllHaveBeaten(fleet: string): Promise<void> {

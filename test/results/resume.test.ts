@@ -69,6 +69,27 @@ describe("a run that finds segments of earlier owners", () => {
     expect([...backend.countsByKey.keys()].sort()).toEqual(["r0", "r2", "r3", "r4", "r5", "r6", "r7", "r9"]);
   });
 
+  it("asks rows again whose line somebody edited so that it is no result of that row any more", async () => {
+    const edited = [
+      stored(2, "two").replace('"index":2', '"index":3'),
+      `4\t{}\n`,
+      `5\tnull\n`,
+      `6\t{"status":"answered"}\n`,
+    ];
+    const { results, backend } = await resumeFrom({ 1: stored(1, "one") + edited.join("") + stored(8, "eight") });
+    expect(textsOf(results)).toEqual(answers.with(1, "one").with(8, "eight"));
+    expect(backend.requests()).toBe(8);
+  });
+
+  it("is refused when one is of another batch, or holds rows that the input does not have", async () => {
+    await expect(resumeFrom({ 1: `batch other\n${stored(1, "one")}` })).rejects.toThrow(
+      /part\.1 holds results of batch other, the unfinished run .* is batch run; move it away/,
+    );
+    await expect(resumeFrom({ 1: stored(12, "twelve") })).rejects.toThrow(
+      /hold a result of row 12, and the input has 10 rows; .* --fresh/,
+    );
+  });
+
   it("asks failed rows again below the epoch at which it was told to, and keeps later failures", async () => {
     const failure = { code: "rejected", message: "no" } as const;
     const { results, backend } = await resumeFrom(

@@ -33,6 +33,15 @@ describe("a segment", () => {
     );
   });
 
+  it("begins with the batch that it is of, which is no line of it", async () => {
+    const path = segmentPath(join(temporaryFolder(), "out.jsonl"), 1);
+    const writer = await createSegment(path, "a1b2");
+    const [offset] = await writer.append([{ row: 7, line: '{"id":"a"}' }]);
+    await writer.close();
+    expect(readFileSync(path, "utf8").split("\n")[0]).toBe("batch a1b2");
+    expect(await readAll(path)).toEqual([{ row: 7, line: '{"id":"a"}', offset }]);
+  });
+
   it.each([
     ["in the middle of a line", '9\t{"id":"to'],
     ["before the tab", "9"],

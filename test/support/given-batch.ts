@@ -43,6 +43,8 @@ export interface GivenBatch {
   }>;
   /** Feeds rows to the tier `lab` as the owner. */
   feed(rows: readonly number[], options?: { again?: boolean; epoch?: number }): Promise<(number | undefined)[]>;
+  /** Redis has, or has no longer, too little room to be fed. */
+  setTooFull(reason: string | undefined): void;
   /** Tells recorders that Redis may have come back without what it knew. */
   expectRebuild(expected: boolean): void;
   results(): Promise<{ readonly row: number; readonly line: string }[]>;
@@ -73,6 +75,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
   const memberships: Membership[] = [];
   const troubles: (string | undefined)[] = [];
   let rebuilding = false;
+  let tooFull: string | undefined;
   const mayBeRebuilt = () => rebuilding;
   const noteTrouble = (reason: string | undefined) => void troubles.push(reason);
   onTestFinished(async () => {
@@ -120,7 +123,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
       ...change,
     });
   const { epoch } = await claim();
-  const placeRows: PlaceRows = createPlaceRows(redis, names, queues, noteTrouble);
+  const placeRows: PlaceRows = createPlaceRows(redis, names, queues, () => tooFull, noteTrouble);
   const keys = names.batch(batchId);
 
   return {
@@ -142,6 +145,9 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
         rows.map((row) => rowToPlace(row, options.again)),
         () => 1,
       ),
+    setTooFull(reason) {
+      tooFull = reason;
+    },
     expectRebuild(expected) {
       rebuilding = expected;
     },

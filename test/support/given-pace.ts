@@ -27,7 +27,13 @@ export function question(limits: Limits | "auto", change: Partial<PaceQuestion> 
 
 /** Feeds rows that are estimated at so many tokens of input and allow so many of output. */
 export async function feedWeighed(batch: GivenBatch, weights: readonly (readonly [number, number])[]): Promise<void> {
-  const place = createPlaceRows(batch.redis, batch.names, batch.queues, () => {});
+  const place = createPlaceRows(
+    batch.redis,
+    batch.names,
+    batch.queues,
+    () => undefined,
+    () => {},
+  );
   const rows = weights.map(([input, output], row) => ({
     ...rowToPlace(row),
     payload: JSON.stringify({ weight: [input, output, 0], id: `r${row}` }),

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import type { Redis } from "ioredis";
 import { expect } from "vitest";
 import type { ResultLine } from "../../src/job/result.ts";
@@ -26,6 +27,22 @@ export function assertEachResultOnce(outputPath: string, inputCount: number): Re
   return results;
 }
 
+/** The same for outputs of any size whose rows are `r0`, `r1`, … in that order: also that each was answered. */
+export async function assertEachRowOnce(outputPath: string, inputCount: number): Promise<void> {
+  let row = 0;
+  for await (const line of createInterface({
+    input: createReadStream(outputPath),
+    crlfDelay: Number.POSITIVE_INFINITY,
+  })) {
+    const { id, index, status } = JSON.parse(line) as ResultLine;
+    if (index !== row || id !== `r${row}` || status !== "answered") {
+      expect({ line: row, id, index, status }).toEqual({ line: row, id: `r${row}`, index: row, status: "answered" });
+    }
+    row++;
+  }
+  expect(row, "lines in the output").toBe(inputCount);
+}
+
 /**
  * Rows of a tier that one process can be at when it is killed: calls in flight, and answers that are not yet recorded
  * while the next row has their slot. No kill may cost more repeated calls than this.
@@ -41,7 +58,7 @@ const unfinishedSets = ["delayed", "prioritized", "waiting-children"];
 export async function assertNothingLeft(redis: Redis, fleet: string): Promise<void> {
   const names = fleetNames(fleet);
   const ours = await redis.keys(`${names.queuePrefix}/*`);
-  const expected = new Set([names.tierDefinitions]);
+  const expected = new Set([names.tierDefinitions, names.protocol]);
   const staying: string[] = [];
   for (const key of ours) {
     if (!expected.has(key) && (await redis.ttl(key)) === -1) staying.push(key);
