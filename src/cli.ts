@@ -37,6 +37,7 @@ function program(setExitCode: (code: number) => void): Command {
       "end what is not answered this long after the first start: 90s, 30m, 2h",
       durationMs,
     )
+    .option("--pull", "have an Ollama server fetch models that it lacks", false)
     .option("--wait", "wait for tiers that have no key or adapter here instead of refusing", false)
     .option("--retry-failed", "ask the rows again that failed", false)
     .option("--fresh", "start over, whatever is there", false)
@@ -59,6 +60,7 @@ function program(setExitCode: (code: number) => void): Command {
     .option("--replace-config", "announce a changed definition of a tier to the fleet", false)
     .option("--fleet <name>", "fleet to join")
     .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
+    .option("--pull", "have an Ollama server fetch models that it lacks", false)
     .option("--redis <url>", "the fleet's Redis (else REDIS_URL)")
     .option("--data-dir <dir>", "join the embedded Redis of this data directory instead")
     .option(

@@ -48,6 +48,8 @@ export interface JoinOptions {
   /** This Redis has no other living user: what is in flight there was a dead process'. Default false. */
   readonly alone?: boolean;
   readonly replaceConfig?: boolean;
+  /** Models that are missing are fetched by servers that can. Default false. */
+  readonly pullModels?: boolean;
   /** Where what is measured is kept, and what routes go by. */
   readonly latencies?: Latencies;
   /** Where each call is put on record before it is made (`DATA_DIR/audit`). Default: nowhere. */
@@ -220,6 +222,7 @@ export async function joinFleet(options: JoinOptions) {
         trustedHosts: config.policy.trustedHosts,
         mayHold,
         privateTasks,
+        pullModels: options.pullModels ?? false,
         audit: audit?.note,
         pace: createPace(tier, Object.values(config.models), reportQuota),
         onChange: () => pools.get(tierName)?.applyCapacity(),

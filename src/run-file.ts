@@ -35,6 +35,7 @@ export interface RunFileOptions {
   readonly retryFailed: boolean;
   readonly withPools: boolean;
   readonly replaceConfig: boolean;
+  readonly pullModels: boolean;
   readonly auditDirectory: string;
   readonly onNotice: (line: string) => void;
 }
@@ -58,6 +59,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     redis: options.redis,
     alone: options.alone,
     replaceConfig: options.replaceConfig,
+    pullModels: options.pullModels,
     auditDirectory: options.auditDirectory,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });

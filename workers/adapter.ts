@@ -46,6 +46,11 @@ export interface Endpoint {
   call(call: BackendCall): Promise<Outcome>;
   /** A cheap question that costs no tokens: is the server there, ready, and which models has it (its own order). */
   probe(signal: AbortSignal): Promise<Probe>;
+  /**
+   * Has the server fetch a model that it lacks, where it can; resolves with why it could not.
+   * @param onProgress told how far it is, in words for the display.
+   */
+  pull?(model: string, onProgress: (progress: string) => void, signal: AbortSignal): Promise<string | undefined>;
   close(): Promise<void>;
 }
 

@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly body?: string;
   /** Beside the connection's own: names and values in turn. */
   readonly headers?: readonly string[];
+  /** Told of a success as it comes; nothing of it is kept then. */
+  readonly onText?: (text: string) => void;
   readonly private: boolean;
   readonly signal: AbortSignal;
   /** Bound on connecting, sending, waiting and reading together. */
@@ -116,6 +118,10 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
           },
           onResponseData(_started, chunk) {
             if (settled) return;
+            if (request.onText !== undefined && status < 300) {
+              request.onText(chunk.toString("utf8"));
+              return;
+            }
             bytes += chunk.length;
             if (bytes <= mostBytes) chunks.push(chunk);
             else giveUp(status < 300 ? tooLong(url.host) : response());

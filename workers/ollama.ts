@@ -9,6 +9,7 @@ import { type ClientRequest, cannotSay, clientEndpoint, responseTo, sendFor } fr
 import { openConnection } from "./http.ts";
 import { chatRequest, readChat } from "./ollama-chat.ts";
 import { contextTokensFor, type OllamaModel, readOllamaModel } from "./ollama-model.ts";
+import { pullModel } from "./ollama-pull.ts";
 import { plainRequest, refuseOmissions } from "./plain-request.ts";
 import type { Failure, HttpResponse } from "./response.ts";
 
@@ -64,7 +65,7 @@ function connect(options: EndpointOptions): Endpoint {
     return readChat(answer, responseTo(request), call, plain, contextTokens, host);
   }
 
-  return clientEndpoint(connection, options.apiKey, {
+  const endpoint = clientEndpoint(connection, options.apiKey, {
     ask,
     async listModels(request) {
       const list: unknown = await clientFor(request).list();
@@ -76,6 +77,7 @@ function connect(options: EndpointOptions): Endpoint {
     },
     classify: ollamaFailure,
   });
+  return { ...endpoint, pull: (model, onProgress, signal) => pullModel(connection, model, onProgress, signal) };
 }
 
 /** Ollama's own errors: what no row is to blame for comes as 400 or 500 too. */

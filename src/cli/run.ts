@@ -21,6 +21,7 @@ export interface RunFlags {
   readonly output: string;
   readonly config?: string;
   readonly replaceConfig: boolean;
+  readonly pull: boolean;
   readonly fleet?: string;
   readonly task?: string;
   readonly model?: string;
@@ -130,6 +131,7 @@ async function runInput(opened: OpenedRun): Promise<number> {
       retryFailed,
       withPools: flags.pools,
       replaceConfig: flags.replaceConfig,
+      pullModels: flags.pull,
       auditDirectory: auditFolder(dataDirectory),
       onNotice: say,
     });

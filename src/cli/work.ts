@@ -16,6 +16,7 @@ export interface WorkFlags {
   readonly tiers?: readonly string[];
   readonly config?: string;
   readonly replaceConfig: boolean;
+  readonly pull: boolean;
   readonly fleet?: string;
   readonly concurrency: Readonly<Record<string, number>>;
   readonly redis?: string;
@@ -46,6 +47,7 @@ export async function work(flags: WorkFlags): Promise<number> {
     redis: redis.address,
     alone: redis.alone,
     replaceConfig: flags.replaceConfig,
+    pullModels: flags.pull,
     latencies,
     auditDirectory: auditFolder(dataDirectory),
     foreignJob: createForeignJobs(() => fleet, plan),

@@ -40,6 +40,9 @@ export function replaceableEndpoint(first: Endpoint): ReplaceableEndpoint {
         closeWhenIdle(connection);
       }
     },
+    ...(first.pull === undefined
+      ? {}
+      : { pull: (model, onProgress, signal) => current.endpoint.pull!(model, onProgress, signal) }),
     probe: (signal) => current.endpoint.probe(signal),
     replace(next) {
       const old = current;

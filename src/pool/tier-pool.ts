@@ -7,6 +7,7 @@ import { patienceMs, type RowHistory } from "./decide-retry.ts";
 import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
 import { type Pace, throttlePauseMs } from "./pace.ts";
+import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
 
 /** The endpoints of one tier as this process sees them. */
@@ -48,7 +49,11 @@ export interface Blocked {
   readonly fallbackAtMs: number;
 }
 
-export type TierPoolOptions = EndpointsOptions & DepartureOptions & { readonly pace: Pace };
+export interface TierPoolOptions extends EndpointsOptions, DepartureOptions {
+  readonly pace: Pace;
+  /** Models that are missing are fetched by servers that can. Default false. */
+  readonly pullModels?: boolean;
+}
 
 export interface CallEnd {
   readonly outcome: Outcome;
@@ -86,6 +91,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const { tier, pace, onChange } = options;
   const endpoints = openEndpoints(options);
   const depart = createDeparture(options);
+  const pulls = createModelPulls(options.pullModels === true);
   const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
   const erring = new Map<
@@ -136,7 +142,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     const signal = signals.enter(batchId);
     let outcome: Outcome | NotOnRecord;
     try {
-      const modelId = await endpoints.modelIdAt(state, model);
+      const modelId = pulls.waitingFor(state.endpoint, model.model) ?? (await endpoints.modelIdAt(state, model));
       outcome = typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal }) : modelId;
     } finally {
       endpoints.release(state);
@@ -146,7 +152,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       pause(model.model, outcome.message, auditRetryMs, false);
       return notAsked;
     }
-    outcome = withMend(outcome, tier, model.model);
+    outcome = withMend(pulls.after(outcome, state.endpoint, model.model), tier, model.model);
     if (!signal.aborted) {
       endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
@@ -239,6 +245,9 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       if (batchId === undefined) turnAway();
       signals.abort(batchId);
     },
-    close: () => endpoints.close(),
+    close() {
+      pulls.close();
+      return endpoints.close();
+    },
   };
 }

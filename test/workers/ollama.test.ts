@@ -115,3 +115,24 @@ it("finds the server behind a base URL that ends in /v1", async () => {
   expect(await other.call(callWith())).toMatchObject({ kind: "answered" });
   await other.close();
 });
+
+it("has the server fetch a model: tells each step, and why it could not", async () => {
+  const steps: string[] = [];
+  const pull = () => endpoint.pull!("tiny", (progress) => steps.push(progress), new AbortController().signal);
+  const step = (line: object) => `${JSON.stringify(line)}\n`;
+  server.play((_request, response) => {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    const [first, second] = [step({ status: "pulling manifest" }), step({ status: "x", total: 4e8, completed: 1e8 })];
+    // A line may come in two pieces.
+    response.write(first + second.slice(0, 9));
+    setImmediate(() => response.end(second.slice(9) + step({ status: "success" }).trimEnd()));
+  });
+  expect(await pull()).toBeUndefined();
+  expect(steps).toEqual(["pulling manifest", "25 % of 0.4 GB"]);
+  server.play(replyJson(200, step({ error: "pull model manifest: file does not exist" })));
+  expect(await pull()).toBe("pull model manifest: file does not exist");
+  server.play(replyJson(500, step({ error: "no space left on device" })));
+  expect(await pull()).toBe("no space left on device");
+  server.play(replyJson(200, step({ status: "pulling manifest" })));
+  expect(await pull()).toContain("did not say that it has it now");
+});
