@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import { providerFacts } from "../../src/config/providers.ts";
+import type { AnswerForm } from "../../src/job/row.ts";
 import type { BackendCall } from "../../workers/adapter.ts";
 import { cliAdapter } from "../../workers/cli-adapter.ts";
 import { adapters } from "../../workers/index.ts";
@@ -91,6 +92,23 @@ describe.each(Object.entries(programs) as [keyof typeof adapters, ProgramDialect
       });
       expect(await endpoint.call(call({ request, strict: true }))).toMatchObject({ kind: "rejected" });
       expect(await endpoint.call(call({ defaults: { seed: 7 } }))).not.toHaveProperty("answer.omittedOptions");
+    });
+
+    it("is told a schema by its option if it has one, and in words else, as when it does not fit an argument", async () => {
+      const simulated = simulate(`printf '%s\\n' "$@" > "$HOME/args"; ${answering}`);
+      const inForm = (answerForm: AnswerForm) =>
+        simulated.endpoint.call(call({ request: { ...ask("Which?").request, answerForm } }));
+      const inWords = (schema: object) =>
+        `Which?\n\nAnswer with JSON alone that fits this JSON schema: ${JSON.stringify(schema)}`;
+      expect(await inForm({ schema: { type: "integer" } })).toMatchObject({ kind: "answered" });
+      const isTold = simulated.file("args").includes('--json-schema={"type":"integer"}');
+      expect(isTold).toBe(dialect.program.takesSchema);
+      expect(simulated.file("stdin")).toBe(isTold ? "Which?" : inWords({ type: "integer" }));
+      const long = { type: "integer", description: "long ".repeat(40_000) };
+      expect(await inForm({ schema: long })).toMatchObject({ kind: "answered" });
+      expect(simulated.file("stdin") === inWords(long)).toBe(true);
+      expect(await inForm({ choices: ["a", "b"] })).toMatchObject({ kind: "answered" });
+      expect(simulated.file("stdin")).toBe("Which?\n\nAnswer with exactly one of these and nothing else: a | b");
     });
 
     it("refuses images and an empty prompt", async () => {
