@@ -33,16 +33,17 @@ export function compileSchema(schema: JsonSchema): CompiledSchema {
 }
 
 function compile({ $schema: draft, ...schema }: JsonSchema): CompiledSchema {
+  // Its promises are for checks that ask a database.
+  if (schema.$async !== undefined) return { ok: false, reason: "$async is not supported" };
+  const ajv = ajvFor(typeof draft === "string" && olderDraft.test(draft) ? "ajv" : "ajv/dist/2020.js");
   let validate: ValidateFunction;
   try {
-    // Its promises are for checks that ask a database.
-    if (schema.$async !== undefined) return { ok: false, reason: "$async is not supported" };
-    const ajv = ajvFor(typeof draft === "string" && olderDraft.test(draft) ? "ajv" : "ajv/dist/2020.js");
     validate = ajv.compile(schema);
-    // It would keep every schema that it has seen.
-    ajv.removeSchema(schema);
   } catch (error) {
     return { ok: false, reason: messageOf(error).slice(0, 300) };
+  } finally {
+    // It would keep every schema that it has seen.
+    ajv.removeSchema(schema);
   }
   return {
     ok: true,
@@ -55,7 +56,6 @@ const options: Options = {
   strict: false,
   validateFormats: false,
   allErrors: true,
-  addUsedSchema: false,
   logger: false,
 };
 const validators = new Map<string, Ajv>();

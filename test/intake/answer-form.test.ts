@@ -34,12 +34,15 @@ it.each([
 });
 
 it("schemas of every draft, with formats and keywords that nobody knows, are taken", () => {
+  const broken = { $id: "https://example.com/broken", $ref: "https://example.com/gone" };
+  expect(failureOf(parsed({ prompt: "Hi", schema: broken }))).toMatch(/can't resolve reference/);
   for (const more of [
     { $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "string" }] },
     { $schema: "https://json-schema.org/draft/2020-12/schema", prefixItems: [{ type: "string" }] },
     { format: "email", "x-order": 3 },
     { $id: "https://example.com/same", $defs: { a: { type: "string" } }, properties: { a: { $ref: "#/$defs/a" } } },
     { $id: "https://example.com/same", type: "array" },
+    { $id: "https://example.com/broken", type: "array" },
   ]) {
     expect(formOf({ schema: more })).toEqual({ schema: more });
   }

@@ -15,6 +15,7 @@ const choices: AnswerForm = { choices: ["good", "bad"] };
 /** Asks a row whose calls end so, one after the other. */
 async function ask(answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) {
   const requests: PromptRequest[] = [];
+  const attempts: number[] = [];
   const request = { messages: [{ role: "user" as const, content: "Well?" }], ...(answerForm && { answerForm }) };
   const payload: RowPayload = { id: "a", task: null, private: false, route: ["model"], request };
   const model = {
@@ -28,11 +29,12 @@ async function ask(answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) {
   const row = { row: 0, payload, model, attempts: 0 };
   const end = await askInForm(row, async (asked) => {
     requests.push(asked.payload.request);
+    attempts.push(asked.attempts);
     const outcome = outcomes[requests.length - 1]!;
     return { outcome, latencyMs: 100, answeredCount: 0, answeredCountAtStart: 0 };
   });
   const line = () => (end.outcome.kind === "answered" ? answeredLine(row, end, end.outcome.answer) : undefined);
-  return { end, requests, line };
+  return { end, requests, attempts, line };
 }
 
 it("a row without a form is asked once, whatever the answer is", async () => {
@@ -51,7 +53,9 @@ it("an answer that fits is recorded as it is meant", async () => {
 });
 
 it("one that does not is shown to the model with what is wrong with it, and both calls count", async () => {
-  const { requests, line } = await ask(choices, answered("so-so"), answered("bad"));
+  const { requests, attempts, line } = await ask(choices, answered("so-so"), answered("bad"));
+  // So they are told apart on the audit's record.
+  expect(attempts).toEqual([0, 1]);
   expect(requests[1]?.messages).toEqual([
     { role: "user", content: "Well?" },
     { role: "assistant", content: "so-so" },
