@@ -78,6 +78,7 @@ it("finds a LocalAI that still loads its models throttled, not broken", async ()
     outcome: { kind: "throttled" },
   });
   expect(server.received.map(({ path }) => path)).toEqual(["/readyz"]);
+  expect(await endpoint.call(callWith())).toMatchObject({ kind: "throttled" });
   await endpoint.close();
 });
 
