@@ -1,8 +1,8 @@
 import type { Answer } from "../job/outcome.ts";
 import type { PromptRequest } from "../job/row.ts";
 import { checkAnswer } from "./check-answer.ts";
+import type { CallEnd } from "./erring-rows.ts";
 import type { AskedRow, CheckedAnswer } from "./result-of-call.ts";
-import type { CallEnd } from "./tier-pool.ts";
 
 /** How asking for a row has ended, by one call or by two. */
 export type AskedEnd = CallEnd & CheckedAnswer;

@@ -6,6 +6,7 @@ import { createBatchSignals } from "./batch-signals.ts";
 import { patienceMs, type RowHistory } from "./decide-retry.ts";
 import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
+import { type CallEnd, createErringRows } from "./erring-rows.ts";
 import { type Pace, throttlePauseMs } from "./pace.ts";
 import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
@@ -55,23 +56,12 @@ export interface TierPoolOptions extends EndpointsOptions, DepartureOptions {
   readonly pullModels?: boolean;
 }
 
-export interface CallEnd {
-  readonly outcome: Outcome;
-  readonly latencyMs: number;
-  /** Answers of the endpoint up to now; grows. */
-  readonly answeredCount: number;
-  readonly answeredCountAtStart: number;
-}
-
 interface Pause {
   readonly reason: string;
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly patienceMs: number;
 }
-
-const mayBeTheRowsFault = ({ kind }: Outcome): boolean =>
-  kind === "server-error" || kind === "timed-out" || kind === "invalid-answer";
 
 /** No call was made, through nobody's fault: the row comes again. */
 const notAsked: CallEnd = {
@@ -80,8 +70,6 @@ const notAsked: CallEnd = {
   answeredCount: 0,
   answeredCountAtStart: 0,
 };
-/** Rows that still err come back within the longest backoff, a minute; this one ended elsewhere. */
-const forgottenAfterMs = 180_000;
 const unavailableModelPauseMs = 15_000;
 
 /** A row waits this long before its call is tried to be put on record again. */
@@ -94,10 +82,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const pulls = createModelPulls(options.pullModels === true);
   const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
-  const erring = new Map<
-    string,
-    { readonly sinceMs: number; readonly answeredCount: number; calls: number; lastMs: number }
-  >();
+  const erring = createErringRows();
   const signals = createBatchSignals();
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
@@ -207,40 +192,8 @@ export function openTierPool(options: TierPoolOptions): TierPool {
         : `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}`;
     },
     call: callEndpoint,
-    historyOf(rowKey, end, ownErrors, hasNextModel) {
-      const nowMs = Date.now();
-      if (!mayBeTheRowsFault(end.outcome)) {
-        return {
-          ownErrors,
-          othersAnswered: false,
-          erringForMs: 0,
-          erringCalls: 0,
-          isOnlyOneErring: false,
-          hasNextModel,
-        };
-      }
-      const known = erring.get(rowKey) ?? {
-        sinceMs: nowMs,
-        answeredCount: end.answeredCountAtStart,
-        calls: 0,
-        lastMs: 0,
-      };
-      known.calls++;
-      known.lastMs = nowMs;
-      for (const [key, one] of erring) if (nowMs - one.lastMs > forgottenAfterMs) erring.delete(key);
-      erring.set(rowKey, known);
-      return {
-        ownErrors,
-        othersAnswered: end.answeredCount > known.answeredCount,
-        erringForMs: nowMs - known.sinceMs,
-        erringCalls: known.calls,
-        isOnlyOneErring: erring.size === 1,
-        hasNextModel,
-      };
-    },
-    forget(rowKey) {
-      erring.delete(rowKey);
-    },
+    historyOf: erring.historyOf,
+    forget: erring.forget,
     abort(batchId) {
       if (batchId === undefined) turnAway();
       signals.abort(batchId);
