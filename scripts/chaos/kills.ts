@@ -171,7 +171,7 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
   }
   await Promise.all(later);
   const code = await owner.ended;
-  if (code !== 0) throw new Error(`the run ended with ${code}: ${owner.stderr()}`);
+  if (code !== 0 && code !== 2) throw new Error(`the run ended with ${code}: ${owner.stderr()}`);
   const seconds = (Date.now() - startedMs) / 1_000;
   await assertEachRowOnce(output, rows);
   const summary = summaryOf(owner);

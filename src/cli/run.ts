@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { auditFolder, dataFolder } from "../config/environment.ts";
@@ -65,8 +66,10 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   const workPath = output === "-" ? stdoutWorkPath(dataDirectory, source) : output;
   const lock = takeLock(lockPath(workPath));
   if (!lock.held) {
+    const { pid, host } = lock.holder;
+    const isGone = host === hostname() ? "" : `, or, if that host is gone, remove ${lockPath(workPath)}`;
     throw new UserError(
-      `another run (process ${lock.holder.pid} on ${lock.holder.host}) is writing ${flags.output}; wait for it, end it, or choose another output`,
+      `another run (process ${pid} on ${host}) is writing ${flags.output}; wait for it, end it, or choose another output${isGone}`,
     );
   }
   try {

@@ -1,9 +1,19 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { hostname, tmpdir, userInfo } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UserError } from "../job/errors.ts";
 import type { RedisAddress } from "./connection.ts";
@@ -32,6 +42,21 @@ const startDeadlineMs = 20_000;
  * and is adopted here.
  */
 export async function joinEmbeddedRedis(dataDirectory: string, binary: RedisBinary): Promise<EmbeddedRedis> {
+  try {
+    return await joinIn(dataDirectory, binary);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || !unusable.includes(code)) throw error;
+    throw new UserError(
+      `cannot use the data directory ${dataDirectory} (${messageOf(error)}); mend that, or give another by --data-dir`,
+    );
+  }
+}
+
+/** What the disk or the rights of this user refuse; ENOENT: what Node says of folders it cannot make on a read-only disk. */
+const unusable = ["ENOENT", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR"];
+
+async function joinIn(dataDirectory: string, binary: RedisBinary): Promise<EmbeddedRedis> {
   const directory = join(dataDirectory, "redis");
   const clients = join(directory, "clients");
   mkdirSync(clients, { recursive: true, mode: 0o700 });
@@ -89,6 +114,7 @@ async function whileLocked<T>(directory: string, action: () => Promise<T>): Prom
         lock.release();
       }
     }
+    if (lock.holder.host !== hostname()) refuseOtherHost(directory, lock.holder, join(directory, "start-stop.lock"));
     if (Date.now() > deadline) {
       throw new UserError(
         `the embedded Redis in ${directory} is being started or stopped by process ${lock.holder.pid} on ${lock.holder.host} for too long; end that process, or use another --data-dir`,
@@ -102,14 +128,27 @@ function livingClients(clients: string): number {
   let living = 0;
   for (const name of readdirSync(clients)) {
     const file = join(clients, name);
-    try {
-      if (isRunning(JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity)) living++;
-      else rmSync(file, { force: true });
-    } catch {
-      rmSync(file, { force: true });
-    }
+    const client = readClient(file);
+    if (client !== undefined && client.host !== hostname()) refuseOtherHost(dirname(clients), client, file);
+    if (client !== undefined && isRunning(client)) living++;
+    else rmSync(file, { force: true });
   }
   return living;
+}
+
+function readClient(file: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Two servers on one append-only file would ruin it, and whether that host still lives cannot be seen from here. */
+function refuseOtherHost(directory: string, { pid, host }: ProcessIdentity, file: string): never {
+  throw new UserError(
+    `${directory} was in use by process ${pid} on ${host}, and a data directory serves one host; give another by --data-dir, or, if this is a copy or that host is gone, remove ${file}`,
+  );
 }
 
 async function start(directory: string, socketPath: string, binary: RedisBinary): Promise<string | undefined> {
@@ -117,7 +156,11 @@ async function start(directory: string, socketPath: string, binary: RedisBinary)
   const first = await launch(directory, socketPath, binary);
   if (first === "ready") return undefined;
   const appendOnly = join(directory, "appendonlydir");
-  if (!/append only file|AOF|RDB/i.test(first.log) || !existsSync(appendOnly))
+  if (
+    /No space left|Read-only file system/i.test(first.log) ||
+    !/append only file|AOF|RDB/i.test(first.log) ||
+    !existsSync(appendOnly)
+  )
     throw startError(directory, binary, first.log);
   const aside = `${appendOnly}.unreadable-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
   renameSync(appendOnly, aside);
@@ -150,6 +193,7 @@ async function launch(directory: string, socketPath: string, binary: RedisBinary
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(binary.path, args, { detached: true, stdio: ["ignore", log, log], cwd: directory });
+  closeSync(log);
   let ended: string | undefined;
   child.once("error", (error) => {
     ended = messageOf(error);

@@ -17,6 +17,16 @@ describe.concurrent("two runs at once", () => {
     expect(project.backend.requests()).toBe(100);
   });
 
+  it("on one output from two hosts: the second says whom it waits for, and what to remove if that host is gone", async () => {
+    const project = await givenProject({ rows: 1 });
+    const lock = project.write("out.jsonl.part.lock", '{"host":"elsewhere","pid":4711,"startedAt":"then"}');
+    const second = await project.run();
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain("another run (process 4711 on elsewhere) is writing");
+    expect(second.stderr).toContain(`if that host is gone, remove ${lock}`);
+    expect(project.backend.requests()).toBe(0);
+  });
+
   it("on two outputs: they share the embedded Redis, either may end first, and the last takes it along", async () => {
     const project = await givenProject({ rows: 1_000, concurrency: 8, backend: { latencyMs: 50 } });
     const long = project.start(["run", project.input, "-o", project.output]);

@@ -34,9 +34,10 @@ export async function assertEachRowOnce(outputPath: string, inputCount: number):
     input: createReadStream(outputPath),
     crlfDelay: Number.POSITIVE_INFINITY,
   })) {
-    const { id, index, status } = JSON.parse(line) as ResultLine;
+    const { id, index, status, error } = JSON.parse(line) as ResultLine;
     if (index !== row || id !== `r${row}` || status !== "answered") {
-      expect({ line: row, id, index, status }).toEqual({ line: row, id: `r${row}`, index: row, status: "answered" });
+      const wanted = { line: row, id: `r${row}`, index: row, status: "answered", error: null };
+      expect({ line: row, id, index, status, error }).toEqual(wanted);
     }
     row++;
   }
