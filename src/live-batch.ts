@@ -151,7 +151,9 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
 
   const sweeper = setInterval(async () => {
     void forgetOthers();
-    if (await isForgotten().catch(() => false)) rebuild();
+    const isLost = async () =>
+      (await isForgotten()) || (await fleet.claims.isOfEarlierRedis(batchId, fleet.incarnation()));
+    if (await isLost().catch(() => false)) rebuild();
     const suspects = suspectRows(windows.fedRows());
     const placed = { batchId, generation, epoch };
     const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, placed, suspects).catch(() => []);

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelConfig } from "./config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { BatchState } from "./job/batch.ts";
-import { UserError } from "./job/errors.ts";
 import type { ErrorCode, ResultLine } from "./job/result.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
 import { createLineJudge } from "./judge-lines.ts";
@@ -19,6 +18,7 @@ import {
   findSegments,
   type Recorded,
   readStoredResults,
+  rowsBeyondInput,
   segmentPath,
 } from "./results/segments.ts";
 
@@ -134,7 +134,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
     },
     onScanned(rows) {
-      if (table.length > rows) fail(new UserError(beyondInput(outputPath, table.length, rows)));
+      if (table.length > rows) fail(rowsBeyondInput(outputPath, table.length, rows));
       endWhenWhole();
     },
   });
@@ -191,6 +191,8 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   fleet.onIncarnation(onIncarnation);
 
   async function sweep(): Promise<void> {
+    // Redis came back while the batch was being claimed: what was said of it is of the one before.
+    if (await fleet.claims.isOfEarlierRedis(batchId, fleet.incarnation())) await rebuild();
     const place = { batchId, generation, epoch };
     const lost = await findLostRows(
       fleet.redis,
@@ -245,6 +247,3 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     },
   };
 }
-
-const beyondInput = (outputPath: string, stored: number, rows: number): string =>
-  `${outputPath}.part.* hold a result of row ${stored - 1}, and the input has ${rows} rows; bring the files back that the run wrote, or give --fresh to start over`;

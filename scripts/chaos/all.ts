@@ -4,7 +4,7 @@
  *   npm run chaos                  full sizes (about half an hour on two cores); rewrites the table in README.md and
  *                                  docs/chaos-results/latest.json
  *   npm run chaos -- --quick       small sizes (about three minutes); prints only
- *   npm run chaos -- --only kills,recovery,redis-away,dead-tier,million
+ *   npm run chaos -- --only kills,recovery,redis-away,frozen-owner,dead-tier,million
  *   --seed N   another order of mishaps      --program PATH   another bin than dist/src/cli.js
  */
 import { execFileSync } from "node:child_process";
@@ -16,6 +16,7 @@ import { builtProgram } from "../bench/fleet-run.ts";
 import { benchTable, circumstancesNow, withTable } from "../bench/readme-table.ts";
 import { printFigures } from "../bench/run-alone.ts";
 import { deadTierDefaults, measureDeadTier } from "./dead-tier.ts";
+import { frozenOwnerDefaults, measureFrozenOwner } from "./frozen-owner.ts";
 import { killsDefaults, runKills } from "./kills.ts";
 import { measureMillion, millionDefaults } from "./million.ts";
 import { measureRecovery, recoveryDefaults } from "./recovery.ts";
@@ -25,7 +26,7 @@ const root = join(import.meta.dirname, "..", "..");
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
-    only: { type: "string", default: "kills,recovery,redis-away,dead-tier,million" },
+    only: { type: "string", default: "kills,recovery,redis-away,frozen-owner,dead-tier,million" },
     seed: { type: "string", default: "1" },
     program: { type: "string", default: builtProgram },
   },
@@ -42,6 +43,8 @@ const parts: Readonly<Record<string, () => Promise<{ readonly figures: readonly 
   recovery: () => measureRecovery({ ...recoveryDefaults, program, ...(quick ? { rounds: 1 } : {}) }),
   "redis-away": () =>
     measureRedisAway({ ...redisAwayDefaults, program, ...(quick ? { seconds: 8, rows: 2_000 } : {}) }),
+  "frozen-owner": () =>
+    measureFrozenOwner({ ...frozenOwnerDefaults, program, ...(quick ? { seconds: 15, rows: 5_000 } : {}) }),
   "dead-tier": () => measureDeadTier({ ...deadTierDefaults, program, ...(quick ? { rows: 5_000 } : {}) }),
   million: () => measureMillion({ ...millionDefaults, program, ...(quick ? { rows: 20_000 } : {}) }),
 };

@@ -86,7 +86,10 @@ for i = first, #ARGV, stride do
     else
       local call = admittedCall[index] or calls[order]
       local own = ARGV[1] .. " " .. ARGV[i + 2]
-      if call and call ~= own and isAlive(string.match(call, "^(%S+)")) then
+      local caller = call and string.match(call, "^(%S+)")
+      -- A process asks for a row that it is not at: another call of its own is one that Redis, rolled back, knows again.
+      local isForgotten = caller == ARGV[1] and not admittedCall[index]
+      if call and call ~= own and not isForgotten and isAlive(caller) then
         verdict = { "held", 1000 }
       else
         local turn = pace and pace.reserve(payload, ARGV[i + 3] == "1", tonumber(ARGV[i + 4]))
@@ -95,9 +98,11 @@ for i = first, #ARGV, stride do
         else
           if call and call ~= own then
             redis.call("HINCRBY", KEYS[1], "askedAgain", 1)
-            crashes = crashes + 1
-            suspected[#suspected + 1] = index
-            suspected[#suspected + 1] = hop .. ":" .. attempts .. ":" .. position .. ":" .. crashes
+            if not isForgotten then
+              crashes = crashes + 1
+              suspected[#suspected + 1] = index
+              suspected[#suspected + 1] = hop .. ":" .. attempts .. ":" .. position .. ":" .. crashes
+            end
           end
           admitted[#admitted + 1] = index
           admitted[#admitted + 1] = own

@@ -28,6 +28,8 @@ export interface BatchClaims {
   claim(request: ClaimRequest): Promise<{ readonly epoch: number; readonly placedBefore: ReadonlySet<number> }>;
   /** Tells gates everywhere that nothing more is to be asked of this batch. */
   setState(batchId: string, from: BatchState, to: BatchState): Promise<void>;
+  /** Redis came back after the batch was claimed, or while it was: it is to be claimed again. */
+  isOfEarlierRedis(batchId: string, incarnation: string): Promise<boolean>;
   /** How often a call was made again because a process died with it. */
   readAskedAgain(batchId: string): Promise<number>;
   /** Drops all keys of a batch that has ended; its hash stays a minute for jobs that are still on their way. */
@@ -63,6 +65,10 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
     },
     async setState(batchId, from, to) {
       await redis.hset(names.batch(batchId).batch, "state", moveBatch(from, to));
+    },
+    async isOfEarlierRedis(batchId, incarnation) {
+      const claimed = await redis.hget(names.batch(batchId).batch, "incarnation");
+      return claimed !== null && incarnation !== "" && claimed !== incarnation;
     },
     async readAskedAgain(batchId) {
       return Number((await redis.hget(names.batch(batchId).batch, "askedAgain")) ?? 0);

@@ -130,6 +130,13 @@ function refuseOtherBatch(path: string, batchId: string): void {
   );
 }
 
+/** Segments that hold more rows than there are cannot be all of this run. */
+export function rowsBeyondInput(outputPath: string, stored: number, rows: number): UserError {
+  return new UserError(
+    `${outputPath}.part.* hold a result of row ${stored - 1}, and the input has ${rows} rows; bring the files back that the run wrote, or give --fresh to start over`,
+  );
+}
+
 /** Appends, however long it takes until the disk has room. */
 export async function appendWhenThereIsRoom(
   segment: SegmentWriter,

@@ -39,6 +39,13 @@ describe.concurrent("a Redis that goes away in the middle of a run", () => {
     await finishWhole(middle);
   });
 
+  it("while its owner was claiming the batch, so that it is claimed for a Redis of before: the run ends whole", async () => {
+    const middle = await runInTheMiddle();
+    const { batch } = middle.run.fleet.names.batch(middle.run.batchId);
+    await middle.server.client.hset(batch, "incarnation", "of before");
+    await finishWhole(middle);
+  });
+
   it.each(["with everything", "empty"])(
     "keeps answers that come meanwhile: back %s, no row is asked twice",
     async (how) => {

@@ -110,11 +110,14 @@ describe("the gate", () => {
     expect((await pool.gate(0, { call: 7 })).kind).toBe("admitted");
   });
 
-  it("makes a row wait that its own process still has in another call", async () => {
-    const { owner, feed } = await givenBatch(server);
+  it("admits a row of which Redis, rolled back, knows a call of that very process again, and counts it", async () => {
+    const { owner, join, feed, claims } = await givenBatch(server);
     await feed([0]);
     await owner.gate(0, { call: 1 });
-    expect(await owner.gate(0, { call: 2 })).toMatchObject({ kind: "wait", why: "held" });
+    const other = await join("other");
+    expect(await other.gate(0, { call: 1 })).toMatchObject({ kind: "wait", why: "held" });
+    expect(await owner.gate(0, { call: 2 })).toMatchObject({ kind: "admitted", crashes: 0 });
+    expect(await claims.readAskedAgain(batchId)).toBe(1);
   });
 
   it("admits one of two calls of a row that ask in the same turn", async () => {
