@@ -46,7 +46,7 @@ export async function measureFrozenOwner({ program, seconds, rows }: FrozenOwner
       for (const end = Date.now() + seconds * 1_000; Date.now() < end; await sleep(500)) {
         peak = Math.max(peak, await usedMb());
       }
-      const said = /waits: its owner \(process \S+\) is silent/.test(pool.stderr());
+      const said = /waits: its owner \(process \d+ on \S+\) is silent/.test(pool.stderr());
       const asked = arena.backend.requests();
       owner.signal("SIGCONT");
       await until("rows to be asked again", () => arena.backend.requests() > asked + 100, 60_000);

@@ -26,8 +26,12 @@ export function sayWaits(fleet: Fleet, say: (line: string) => void): () => void 
   async function lookForOwners(): Promise<void> {
     if (fleet.redisTrouble() !== undefined) return;
     const silent = await findSilentOwners(fleet.redis, fleet.names, processTimeoutMs);
-    silentOwners = silent.map(
-      ({ batchId, owner }) => `batch ${batchId} waits: its owner (process ${owner}) is silent; run its command again`,
+    silentOwners = silent.flatMap(({ batchId, pid, host }) =>
+      host === undefined
+        ? []
+        : [
+            `batch ${batchId} waits: its owner (process ${pid} on ${host}) is silent; if it has ended, run its command again`,
+          ],
     );
   }
 
