@@ -12,7 +12,7 @@ export type Decision =
 export interface RowHistory {
   /** Errors that were held to be the row's own, before this call. */
   readonly ownErrors: number;
-  /** The endpoint answered other rows since this row first erred: then the error is the row's, not the backend's. */
+  /** The endpoint answers other rows while this one errs: then the error is the row's, not the backend's. */
   readonly othersAnswered: boolean;
   /** Time since this row first erred, and calls of it that erred since then, this one included. */
   readonly erringForMs: number;

@@ -18,7 +18,9 @@ export interface ErringRows {
 
 interface ErringRow {
   readonly sinceMs: number;
-  readonly answeredCount: number;
+  /** The endpoint's answers when the first of its calls that erred began, and when that call ended. */
+  readonly answeredAtStart: number;
+  readonly answeredAtFirstError: number;
   calls: number;
   lastMs: number;
 }
@@ -30,6 +32,13 @@ const forgottenAfterMs = 180_000;
 
 export function createErringRows(): ErringRows {
   const erring = new Map<string, ErringRow>();
+
+  /** A row that began after the last answer errs: then those that began before it tell of an outage, too. */
+  function answersNobody(answeredCount: number): boolean {
+    for (const { answeredAtStart } of erring.values()) if (answeredAtStart === answeredCount) return true;
+    return false;
+  }
+
   return {
     historyOf(rowKey, end, ownErrors, hasNextModel) {
       const nowMs = Date.now();
@@ -45,7 +54,8 @@ export function createErringRows(): ErringRows {
       }
       const known = erring.get(rowKey) ?? {
         sinceMs: nowMs,
-        answeredCount: end.answeredCountAtStart,
+        answeredAtStart: end.answeredCountAtStart,
+        answeredAtFirstError: end.answeredCount,
         calls: 0,
         lastMs: 0,
       };
@@ -53,9 +63,11 @@ export function createErringRows(): ErringRows {
       known.lastMs = nowMs;
       for (const [key, one] of erring) if (nowMs - one.lastMs > forgottenAfterMs) erring.delete(key);
       erring.set(rowKey, known);
+      const answeredSince = end.answeredCount > known.answeredAtFirstError;
+      const answeredBeside = end.answeredCount > known.answeredAtStart && !answersNobody(end.answeredCount);
       return {
         ownErrors,
-        othersAnswered: end.answeredCount > known.answeredCount,
+        othersAnswered: answeredSince || answeredBeside,
         erringForMs: nowMs - known.sinceMs,
         erringCalls: known.calls,
         isOnlyOneErring: erring.size === 1,

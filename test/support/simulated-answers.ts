@@ -130,8 +130,10 @@ export function ollamaChatOf({ body }: SimulatedRequest, text: string): string {
   });
 }
 
+/** In the words of OpenAI and, beside them, of Ollama. */
 export function modelList(models: readonly string[]): string {
-  return JSON.stringify({ object: "list", data: models.map((id) => ({ id, object: "model", owned_by: "simulated" })) });
+  const data = models.map((id) => ({ id, object: "model", owned_by: "simulated" }));
+  return JSON.stringify({ object: "list", data, models: models.map((name) => ({ name, model: name })) });
 }
 
 /** Mulberry32: small, and the same on every machine. */

@@ -163,9 +163,9 @@ export async function startSimulatedBackend(
       const path = incoming.url ?? "";
       const inWords = chatPaths[path];
       if (inWords !== undefined) answerChat(text, incoming.headers, response, inWords);
-      else if (path === "/health") sendJson(response, 200, "{}");
+      else if (path === "/health" || path === "/readyz") sendJson(response, 200, "{}");
       else if (path === "/api/show") sendJson(response, 200, '{"model_info":{},"details":{}}');
-      else if (path.split("?")[0] === "/v1/models")
+      else if (path.split("?")[0] === "/v1/models" || path === "/api/tags")
         sendJson(response, 200, modelList(behaviour.models ?? ["simulated-model"]));
       else if (path === "/simulated/stats") sendJson(response, 200, JSON.stringify(stats()));
       else if (path === "/simulated/behaviour") {
