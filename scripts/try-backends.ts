@@ -1,14 +1,15 @@
 /** What scripts/try-backends runs. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { PromptRequest } from "../src/job/row.ts";
 import type { BackendCall, Endpoint } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
+import { startRecorder } from "./real/record.ts";
+import { runTarget } from "./real/run-target.ts";
+import { startServers } from "./real/servers.ts";
+import { parseTarget, type Target } from "./real/target.ts";
+import { programs, tryProgram } from "./try-program.ts";
 
 interface Check {
   readonly name: string;
@@ -72,75 +73,6 @@ const checks: readonly Check[] = [
   },
 ];
 
-interface Target {
-  readonly name: string;
-  readonly provider: keyof typeof adapters;
-  readonly url: string;
-  readonly model: string | undefined;
-}
-
-function parseTarget(text: string): Target {
-  const match = /^(?:([\w.-]+):)?([\w-]+)=([^#]*)(?:#(.+))?$/.exec(text);
-  const provider = match?.[2] as keyof typeof adapters;
-  if (match === null || !(provider in adapters)) {
-    throw new Error(
-      `expected [NAME:]PROVIDER=URL[#MODEL], PROVIDER one of ${Object.keys(adapters).join(", ")}: ${text}`,
-    );
-  }
-  return { name: match[1] ?? provider, provider, url: match[3] ?? "", model: match[4] };
-}
-
-/** A proxy on loopback that keeps what it hands on, so that what is recorded is what the adapter really got. */
-async function startRecorder(
-  target: URL,
-  folder: string,
-): Promise<{ url: string; title: (name: string | undefined) => void; close: () => void }> {
-  let title: string | undefined;
-  let count = 0;
-  mkdirSync(folder, { recursive: true });
-  const server = createServer((incoming, outgoing) => {
-    const { method = "GET", url: path = "/", headers } = incoming;
-    const number = count++;
-    const upstream = httpRequest({ host: target.hostname, port: target.port, method, path, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      outgoing.writeHead(response.statusCode ?? 502, response.headers);
-      response.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        outgoing.write(chunk);
-      });
-      response.on("end", () => {
-        outgoing.end();
-        if (title === undefined) return;
-        const kept = Object.entries(response.headers).filter(([key]) => /^(content-type|retry-after)/.test(key));
-        const body = Buffer.concat(chunks).toString("utf8").replaceAll(homedir(), "/home/user");
-        const exchange = {
-          request: { method, path },
-          response: { status: response.statusCode, headers: Object.fromEntries(kept), body },
-        };
-        const file = join(folder, `${title.replaceAll(" ", "-")}${number > 0 ? `.${number + 1}` : ""}.json`);
-        writeFileSync(file, `${JSON.stringify(exchange, null, 2)}\n`);
-      });
-      response.on("error", () => outgoing.destroy());
-    });
-    upstream.on("error", () => outgoing.destroy());
-    outgoing.on("close", () => upstream.destroy());
-    incoming.pipe(upstream);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}${target.pathname}`,
-    title(name) {
-      title = name;
-      count = 0;
-    },
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
 function shown(outcome: Outcome): string {
   if (outcome.kind !== "answered") return outcome.message;
   const { text, usage, finishReason } = outcome.answer;
@@ -177,15 +109,20 @@ async function modelOf(endpoint: Endpoint, target: Target): Promise<string | und
 }
 
 async function tryTarget(target: Target, recordFolder: string | undefined): Promise<number> {
-  const recorder =
-    recordFolder && target.url ? await startRecorder(new URL(target.url), join(recordFolder, target.name)) : undefined;
-  const endpoint = adapters[target.provider].connect({
-    tier: target.name,
-    baseUrl: recorder?.url ?? target.url,
-    location: "local",
-    trustedHosts: [],
-    concurrency: 4,
-  });
+  const folder = recordFolder && join(recordFolder, target.name);
+  const program = programs[target.provider];
+  const trial = program && tryProgram(program, target.url, folder);
+  const proxy = !program && folder && target.url ? await startRecorder(new URL(target.url), folder) : undefined;
+  const recorder = trial ?? proxy;
+  const endpoint =
+    trial?.endpoint ??
+    adapters[target.provider].connect({
+      tier: target.name,
+      baseUrl: proxy?.url ?? target.url,
+      location: "local",
+      trustedHosts: [],
+      concurrency: 4,
+    });
   let wrong = 0;
   try {
     recorder?.title("probe");
@@ -200,12 +137,14 @@ async function tryTarget(target: Target, recordFolder: string | undefined): Prom
         maxOutputTokens: 24,
         defaults: {},
         strict: false,
-        private: true,
+        private: program === undefined,
         signal: new AbortController().signal,
         timeoutMs: 60_000,
         ...check.call(model),
       });
-      const right = check.expected.includes(outcome.kind);
+      // Programs set no limit to an answer: a small model may fill its context.
+      const right =
+        check.expected.includes(outcome.kind) || (program !== undefined && outcome.kind === "context-overflow");
       if (!right) wrong++;
       printRow(
         target.name,
@@ -223,8 +162,44 @@ async function tryTarget(target: Target, recordFolder: string | undefined): Prom
   return wrong;
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { record: { type: "string" } } });
-let wrong = positionals.length === 0 ? 1 : 0;
-if (wrong > 0) console.error("Which servers? For example: scripts/try-backends ollama=http://127.0.0.1:11434");
-for (const target of positionals.map(parseTarget)) wrong += await tryTarget(target, values.record);
+/** Through the whole program, `promptfleet run`, instead of an adapter alone. */
+async function tryRuns(targets: readonly Target[], options: Parameters<typeof startServers>[0]): Promise<number> {
+  const servers = await startServers(options);
+  let wrong = 0;
+  try {
+    for (const target of [...targets, ...servers.targets]) {
+      const startedAtMs = performance.now();
+      const verdicts = await runTarget(target);
+      const ms = performance.now() - startedAtMs;
+      for (const { check, right, text } of verdicts) {
+        if (!right) wrong++;
+        printRow(target.name, check, right ? "ok" : "WRONG", target.provider, ms, text);
+      }
+    }
+  } finally {
+    await servers.close();
+  }
+  return wrong;
+}
+
+const text = { type: "string" } as const;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    record: text,
+    run: { type: "boolean", default: false },
+    backends: text,
+    only: text,
+    litellm: text,
+    claude: text,
+    aichat: text,
+  },
+});
+const targets = positionals.map(parseTarget);
+let wrong = 0;
+if (values.run) wrong = await tryRuns(targets, { ...values, only: values.only?.split(",") ?? [] });
+else if (targets.length === 0) {
+  wrong = 1;
+  console.error("Which servers? For example: scripts/try-backends ollama=http://127.0.0.1:11434");
+} else for (const target of targets) wrong += await tryTarget(target, values.record);
 process.exitCode = wrong > 0 ? 1 : 0;
