@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pass } from "node:timers/promises";
 import { promisify } from "node:util";
-import { LLMock } from "@copilotkit/aimock";
+import { type FixtureMatch, LLMock } from "@copilotkit/aimock";
 import { readVariable } from "../../src/config/environment.ts";
 import type { RunTarget } from "./run-target.ts";
 
@@ -75,11 +75,11 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
     }
     if (options.backends !== undefined && wanted("ollama")) {
       const url = await up("ollama.sh", { PORT: String(await freePort()) });
-      targets.push({ name: "ollama", provider: "ollama", url, model: undefined, writesAtRandom: true });
+      targets.push({ name: "ollama", provider: "ollama", url, model: "pf-tiny" });
     }
     if (options.backends !== undefined && wanted("vllm")) {
       const url = await up("vllm.sh", { PORT: String(await freePort()) });
-      targets.push({ name: "vllm", provider: "vllm", url: `${url}/v1`, model: undefined, writesAtRandom: true });
+      targets.push({ name: "vllm", provider: "vllm", url: `${url}/v1`, model: "pf-tiny" });
     }
     const mock = await startMock();
     closers.push(() => mock.stop());
@@ -118,6 +118,15 @@ async function startMock(): Promise<LLMock> {
     /(word ){100}/,
     refuse(400, "prompt is too long: 12000 tokens > 8192 maximum", "invalid_request_error"),
   );
+  // The `claude` program has answers to a schema written as a call of a tool of its own.
+  const isToWriteJson: FixtureMatch["predicate"] = ({ tools }) =>
+    tools?.some((tool) => tool.function.name === "StructuredOutput") ?? false;
+  mock.on({ predicate: isToWriteJson, hasToolResult: false }, ({ tools }) => {
+    const { properties = {} } = tools![0]!.function.parameters as { properties?: Record<string, { enum?: unknown[] }> };
+    const answer = Object.entries(properties).map(([name, one]) => [name, one.enum?.[0] ?? true]);
+    return { toolCalls: [{ name: "StructuredOutput", arguments: JSON.stringify(Object.fromEntries(answer)) }] };
+  });
+  mock.on({ predicate: isToWriteJson, hasToolResult: true }, { content: "That is all." });
   mock.onMessage("Is Paris a city?", { content: '{"city": true}' });
   mock.onMessage("positive or negative", { content: "positive" });
   mock.onMessage("capital", { content: "Paris." });
