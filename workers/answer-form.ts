@@ -39,9 +39,10 @@ export function withFormInWords(
  */
 export function inWordsIfRefused(call: Endpoint["call"]): Endpoint["call"] {
   const refused = new Set<string>();
-  return async (asked) => {
-    const { answerForm } = asked.request;
-    if (answerForm === undefined) return call(asked);
+  return async (row) => {
+    const { answerForm } = row.request;
+    if (answerForm === undefined) return call(row);
+    const asked = withRoomForChoice(row, answerForm);
     const key = `${asked.model} ${JSON.stringify(answerForm)}`;
     if (refused.has(key)) return call({ ...asked, formInWords: true });
     const startedAtMs = performance.now();
@@ -57,3 +58,16 @@ export function inWordsIfRefused(call: Endpoint["call"]): Endpoint["call"] {
 }
 
 const mostRemembered = 200;
+
+/** Spaces and the like, of which a backend may let a model write some between the parts of an object. */
+const spareTokens = 8;
+
+/** A row's own limit is meant for the label; around it stands the object of `constraintFor`. No token is less than a byte. */
+function withRoomForChoice(call: BackendCall, form: AnswerForm): BackendCall {
+  const { maxOutputTokens } = call.request;
+  if (maxOutputTokens === undefined || "schema" in form) return call;
+  const bytes = form.choices.map((choice) => Buffer.byteLength(JSON.stringify({ choice })));
+  const room = Math.max(...bytes) + spareTokens;
+  if (room <= maxOutputTokens) return call;
+  return { ...call, request: { ...call.request, maxOutputTokens: room } };
+}

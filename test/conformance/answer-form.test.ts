@@ -54,6 +54,16 @@ describe.each(Object.entries(dialects) as [keyof typeof adapters, Dialect][])(
       expect(dialect.constraintOf(forNone)).toBeUndefined();
     });
 
+    it("has room for the form of a label, though the row's limit is that of the label alone", async () => {
+      server.play(forChat(replyJson(200, dialect.answer('{"choice":"good"}'))));
+      const { request } = callFor({ choices });
+      for (const maxOutputTokens of [1, 500])
+        await endpoint.call(callWith({ request: { ...request, maxOutputTokens } }));
+      const [tight, wide] = bodies().map((body) => dialect.optionsOf(body).max_tokens);
+      expect(tight).toBeGreaterThanOrEqual('{"choice":"good"}'.length);
+      expect(wide).toBe(500);
+    });
+
     it("asks in words when the backend refuses that, and remembers it for this model and form", async () => {
       server.play(
         forChat((request, response) => {
