@@ -22,7 +22,7 @@ const creditCodes = /insufficient_quota|billing|payment_required|credit/;
 const creditWords = /credit balance is too low/i;
 const missingModelCodes = /model_not_found|model_not_exist|invalid_model/;
 const missingModelWords =
-  /\bmodel\b.*\b(not exist|not found|does not exist|no such model|not loaded|not supported)|unknown model/i;
+  /\bmodel\b.*\b(not exist|not found|does not exist|no such model|not loaded|not supported)|unknown model|invalid model name/i;
 const blindWords =
   /image input is not supported|not a multimodal model|missing data required for image input|does not support (image|vision)/i;
 const busyWords =

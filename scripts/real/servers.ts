@@ -7,7 +7,7 @@ import { setTimeout as pass } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type FixtureMatch, LLMock } from "@copilotkit/aimock";
 import { readVariable } from "../../src/config/environment.ts";
-import type { RunTarget } from "./run-target.ts";
+import { type RunTarget, someKey } from "./run-target.ts";
 
 export interface ServerOptions {
   /** A folder with `llamacpp`, `ollama.sh` and `vllm.sh`, each of which takes `up` and `down` and prints its URL. */
@@ -60,7 +60,13 @@ export async function startServers(options: ServerOptions): Promise<Servers> {
     if (llamaUrl !== undefined && options.litellm !== undefined && wanted("litellm")) {
       const gateway = await startGateway(options.litellm, llamaUrl);
       closers.push(gateway.close);
-      targets.push({ name: "litellm", provider: "openai-compatible", url: gateway.url, model: "gateway-model" });
+      targets.push({
+        name: "litellm",
+        provider: "openai-compatible",
+        url: gateway.url,
+        model: "gateway-model",
+        needsKey: true,
+      });
     }
     if (llamaUrl !== undefined && options.aichat !== undefined && wanted("aichat")) {
       targets.push({
@@ -145,9 +151,20 @@ async function startGateway(program: string, upstream: string): Promise<{ url: s
   const args = ["--config", join(folder, "config.yaml"), "--host", "127.0.0.1", "--port", String(port)];
   const child = spawn(program, [...args, "--telemetry", "False"], {
     cwd: folder,
-    env: { PATH: readVariable("PATH"), HOME: folder, LITELLM_LOCAL_MODEL_COST_MAP: "True" },
-    stdio: "ignore",
+    env: {
+      PATH: readVariable("PATH"),
+      HOME: folder,
+      LITELLM_LOCAL_MODEL_COST_MAP: "True",
+      LITELLM_MASTER_KEY: someKey,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-2_000);
+    });
+  }
   const url = `http://127.0.0.1:${port}`;
   const close = async (): Promise<void> => {
     await endChild(child);
@@ -163,7 +180,7 @@ async function startGateway(program: string, upstream: string): Promise<{ url: s
     await pass(500);
   }
   await close();
-  throw new Error(`${program} did not answer at ${url}`);
+  throw new Error(`${program} did not answer at ${url}:\n${said}`);
 }
 
 async function endChild(child: ChildProcess): Promise<void> {

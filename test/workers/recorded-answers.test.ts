@@ -21,6 +21,18 @@ const servers: Readonly<Record<string, { provider: keyof typeof adapters; ends: 
       "too-long.2": { kind: "context-overflow" },
     },
   },
+  // The same server behind LiteLLM's proxy (1.106).
+  litellm: {
+    provider: "openai-compatible",
+    ends: {
+      answer: { kind: "answered", answer: { model: "gateway-model", usage: { inputTokens: 37, cachedTokens: 29 } } },
+      options: { kind: "answered", answer: { usage: { outputTokens: 3 } } },
+      "unknown-model": { kind: "unavailable", scope: "model", reason: "model-missing" },
+      "wrong-option": { kind: "answered" },
+      "too-long": { kind: "context-overflow", message: expect.stringContaining("12031 tokens") },
+      "too-long.2": { kind: "context-overflow" },
+    },
+  },
   // The same server, asked as Anthropic is.
   "llama.cpp-messages": {
     provider: "anthropic",
