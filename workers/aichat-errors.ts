@@ -20,7 +20,7 @@ const rejected: End = (message) => ({ kind: "rejected", message });
 const meanings: readonly (readonly [RegExp, End])[] = [
   [/content_filter|content management policy|content_policy/i, contentFiltered],
   [
-    /context_length_exceeded|maximum context length|prompt is too long|max_input_tokens|too many tokens/i,
+    /context_length_exceeded|exceed_context_size|context (length|size|window)|prompt is too long|max_input_tokens|too many tokens/i,
     contextOverflow,
   ],
   [

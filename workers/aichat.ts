@@ -5,6 +5,15 @@ import { type CliPrompt, systemInText } from "./cli-prompt.ts";
 /** Where a user keeps its config, if not in the usual place. */
 const ownVariables = ["AICHAT_CONFIG_DIR", "AICHAT_CONFIG_FILE", "AICHAT_ENV_FILE"];
 
+/** Nothing kept on disk, no tools, no prelude of the user's, no colours: whatever the user's config says. */
+const quietly = {
+  AICHAT_SAVE: "false",
+  AICHAT_SAVE_SESSION: "false",
+  AICHAT_FUNCTION_CALLING: "false",
+  AICHAT_CMD_PRELUDE: "",
+  NO_COLOR: "1",
+};
+
 /**
  * The `aichat` program, which knows many providers; a model is `PROVIDER:MODEL`. Told of version 0.30.0. It reports no
  * usage: an answer has 0 tokens, and costs nothing as far as can be told.
@@ -43,19 +52,15 @@ export const aichatProgram: CliProgram = {
       },
     };
   },
-  probe: { args: ["--list-models"], models: (stdout) => stdout.split("\n").filter((line) => line.includes(":")) },
+  probe: {
+    args: ["--list-models"],
+    // Without a config file it does not even start without a provider: any will do.
+    variables: { ...quietly, AICHAT_PROVIDER: "openai" },
+    models: (stdout) => stdout.split("\n").filter((line) => line.includes(":")),
+  },
 };
 
 export const aichat = cliAdapter(aichatProgram);
-
-/** Nothing kept on disk, no tools, no prelude of the user's, no colours: whatever the user's config says. */
-const quietly = {
-  AICHAT_SAVE: "false",
-  AICHAT_SAVE_SESSION: "false",
-  AICHAT_FUNCTION_CALLING: "false",
-  AICHAT_CMD_PRELUDE: "",
-  NO_COLOR: "1",
-};
 
 /** A provider as it stands in the names of its variables. */
 function clientOf(model: string): string {

@@ -39,7 +39,7 @@ export const claudeProgram: CliProgram = {
   },
   read: readClaudeResult,
   // It has no list; these names are its own for the newest of each kind, the cheapest first.
-  probe: { args: ["--version"], models: () => ["haiku", "sonnet", "opus"] },
+  probe: { args: ["--version"], variables: {}, models: () => ["haiku", "sonnet", "opus"] },
 };
 
 export const claudeCli = cliAdapter(claudeProgram);

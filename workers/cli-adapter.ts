@@ -36,7 +36,7 @@ export interface CliProgram {
   /** What its exit, its output and its words mean. @param quote makes words fit for a message. */
   read(exited: Exited, call: BackendCall, quote: (words: string) => string): Outcome;
   /** A run without cost that shows that the program works, and the models it has. */
-  readonly probe: { readonly args: readonly string[]; models(stdout: string): readonly string[] };
+  readonly probe: Omit<Command, "input"> & { models(stdout: string): readonly string[] };
 }
 
 const probeTimeoutMs = 10_000;
@@ -108,7 +108,7 @@ function connect(program: CliProgram, options: EndpointOptions, environment: Env
       return withOmitted(program.read(end, call, quote), prompt);
     }),
     async probe(signal): Promise<Probe> {
-      const command = { args: program.probe.args, input: "", variables: {} };
+      const command = { ...program.probe, input: "" };
       const end = await run(command, "", signal, probeTimeoutMs);
       const quote = (words: string): string => quotable(words, undefined, options.apiKey);
       if (end.kind !== "exited") return { usable: false, outcome: failureOf(end, name, probeTimeoutMs, quote) };

@@ -192,7 +192,9 @@ describe.each(Object.entries(programs) as [keyof typeof adapters, ProgramDialect
     });
 
     it("is usable when its program runs, and says when it is not there", async () => {
-      const listing = simulate("echo openai:gpt-4o; echo openai:gpt-4o-mini");
+      // As aichat, which without a config file does not start without this.
+      const needy = name === "aichat" ? '[ -n "$AICHAT_PROVIDER" ] || exit 1; ' : "";
+      const listing = simulate(`${needy}echo openai:gpt-4o; echo openai:gpt-4o-mini`);
       const probe = await listing.endpoint.probe(idle);
       expect(probe).toMatchObject({ usable: true });
       expect((probe as { models: readonly string[] }).models.length).toBeGreaterThan(0);

@@ -41,6 +41,7 @@ const ends: Readonly<Record<string, Readonly<Record<string, object>>>> = {
     "unknown-option": { kind: "unreachable" },
     "too-long": { kind: "context-overflow" },
     "claude-too-long": { kind: "context-overflow" },
+    "llama-cpp-too-long": { kind: "context-overflow" },
     filtered: { kind: "content-filtered" },
     html: { kind: "invalid-answer" },
     "no-choices": { kind: "invalid-answer" },
