@@ -37,6 +37,7 @@ function program(setExitCode: (code: number) => void): Command {
       "end what is not answered this long after the first start: 90s, 30m, 2h",
       durationMs,
     )
+    .option("--budget <usd>", "spend no more than so many US dollars, then stop resumable with exit code 3", dollars)
     .option("--pull", "have an Ollama server fetch models that it lacks", false)
     .option("--wait", "wait for tiers that have no key or adapter here instead of refusing", false)
     .option("--retry-failed", "ask the rows again that failed", false)
@@ -167,6 +168,11 @@ function rowIndex(text: string): number {
 }
 
 const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];
+
+function dollars(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected US dollars, 0 or more, for example 2.50");
+  return Number(text);
+}
 
 function oneOf(...allowed: string[]) {
   return (text: string): string => {

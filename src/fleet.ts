@@ -2,18 +2,19 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
-import { findModel } from "./config/ad-hoc.ts";
-import type { Config, ModelConfig, TierConfig } from "./config/config.ts";
-import type { JobLabels, PaceCorrection, RowAction, RowPayload } from "./job/batch.ts";
-import { UserError } from "./job/errors.ts";
+import type { Config, TierConfig } from "./config/config.ts";
+import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
+import { messageOf, UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createGate, processTimeoutMs } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
+import { createModelTables } from "./pool/model-tables.ts";
 import { createPace } from "./pool/pace.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
+import { sayLeases } from "./pool/say-leases.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
@@ -28,6 +29,7 @@ import { openTierQueues } from "./queue/tier-queues.ts";
 import { openAuditTrail } from "./results/audit-trail.ts";
 import { createRecorder } from "./results/record-once.ts";
 import { statePath } from "./results/run-state.ts";
+import { createSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { mayHold } from "./routing/privacy-gate.ts";
 
@@ -54,6 +56,8 @@ export interface JoinOptions {
   readonly latencies?: Latencies;
   /** Where each call is put on record before it is made (`DATA_DIR/audit`). Default: nowhere. */
   readonly auditDirectory?: string | undefined;
+  /** Where what tiers with a budget of a day have spent is written down beside Redis. */
+  readonly ledgerDirectory?: string | undefined;
 }
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
@@ -103,7 +107,7 @@ export async function joinFleet(options: JoinOptions) {
   const memory = watchMemory(redis);
   const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
   const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
-  const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble("record"));
+  const record = createRecorder(redis, names, processId, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
   const audit =
     auditDirectory === undefined
@@ -111,6 +115,12 @@ export async function joinFleet(options: JoinOptions) {
       : openAuditTrail({ directory: auditDirectory, processId, identity: identityOfThisProcess(), redis, names });
   const privateTasks = new Set(Object.keys(config.tasks).filter((task) => config.tasks[task]?.private));
   const reportQuota = createQuotaReporter(redis, names);
+  const daily = Object.keys(config.tiers).filter((tier) => config.tiers[tier]?.dailyBudgetUsd !== undefined);
+  const { ledgerDirectory } = options;
+  const ledger =
+    ledgerDirectory !== undefined && daily.length > 0
+      ? createSpendLedger(redis, names, daily, ledgerDirectory)
+      : undefined;
   const pools = new Map<string, RunningPool>();
   const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
   const share = shareLatencies(redis, names, latencies);
@@ -120,6 +130,11 @@ export async function joinFleet(options: JoinOptions) {
 
   function onBeat(): void {
     divideSlots();
+    sayLeases(redis, names, processId, pools);
+    ledger?.sync().then(
+      () => noteTrouble("ledger")(undefined),
+      (error) => noteTrouble("ledger")(messageOf(error)),
+    );
     share().catch(() => {});
     memory.look().catch(() => {});
   }
@@ -130,27 +145,15 @@ export async function joinFleet(options: JoinOptions) {
     }
   }
 
-  const modelTables = new Map<string, { readonly models: Record<string, ModelConfig>; readonly readAtMs: number }>();
-  async function modelOf(batchId: string, alias: string): Promise<ModelConfig> {
-    let table = modelTables.get(batchId);
-    if (table === undefined || table.readAtMs < Date.now() - 5_000) {
-      const json = await redis.hget(names.batch(batchId).batch, "models");
-      table = { models: JSON.parse(json ?? "{}"), readAtMs: Date.now() };
-      modelTables.set(batchId, table);
-      if (modelTables.size > 100) modelTables.delete(modelTables.keys().next().value!);
-    }
-    // A batch that has ended has no table any more; the gate will say so before the model is used.
-    const model = table.models[alias] ?? findModel(config, alias);
-    return model ?? { alias, tier: "", model: alias, maxOutputTokens: 2_048, defaults: {} };
-  }
-
+  const { modelOf, hasBudget } = createModelTables(redis, names, config);
   let callNumber = 0;
   const omitted = new Map<string, Set<string>>();
   const context: ExecuteContext = {
     processId,
     gate,
-    settle: (job: JobLabels, call: string, action: RowAction, pace?: PaceCorrection) =>
-      record(job.batch, { row: job.row, generation: job.generation, call, action, pace }),
+    hasBudget,
+    settle: (job: JobLabels, call: string, action: RowAction, settlement?: Settlement) =>
+      record(job.batch, { row: job.row, generation: job.generation, call, action, settlement }),
     modelOf,
     async placeHop(job: JobLabels, hop: number, position: number, payload: RowPayload) {
       const alias = payload.route[position]!;

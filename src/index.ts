@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ZodType, z } from "zod";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters as builtIn } from "../workers/index.ts";
-import { auditFolder, dataFolder, redisUrl } from "./config/environment.ts";
+import { auditFolder, dataFolder, redisUrl, spendFolder } from "./config/environment.ts";
 import { loadConfig } from "./config/load.ts";
 import type { ConfigFile } from "./config/schema.ts";
 import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
@@ -121,6 +121,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       alone: redis.alone,
       latencies,
       auditDirectory: hasDataDirectory ? auditFolder(dataDirectory) : undefined,
+      ledgerDirectory: hasDataDirectory ? spendFolder(dataDirectory) : undefined,
       foreignJob: createForeignJobs(() => joined!, plan),
       ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
     });

@@ -1,5 +1,5 @@
 import { findModel } from "./config/ad-hoc.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { RowPayload } from "./job/batch.ts";
 import type { ErrorCode } from "./job/result.ts";
@@ -40,16 +40,40 @@ interface KnownRoute {
   readonly lane: string;
   /** Its tokens are to be estimated. */
   readonly isWeighed: boolean;
+  /** What bounds the output of a whole OpenAI body that bounds none, where there is a budget. */
+  readonly outputLimit: OutputLimit | undefined;
+}
+
+interface OutputLimit {
+  readonly field: "max_completion_tokens" | "max_tokens";
+  readonly tokens: number;
+}
+
+/** OpenAI's own newer models refuse the older name, many others do not know the newer one. */
+const limitFieldOf = (tier: TierConfig | undefined): OutputLimit["field"] =>
+  tier?.provider === "openai" ? "max_completion_tokens" : "max_tokens";
+
+function withLimit(request: PromptRequest, { field, tokens }: OutputLimit): PromptRequest {
+  const { openaiBody, maxOutputTokens } = request;
+  if (openaiBody === undefined || maxOutputTokens !== undefined) return request;
+  return { ...request, maxOutputTokens: tokens, openaiBody: { ...openaiBody, [field]: tokens } };
 }
 
 function weightOf(request: PromptRequest): NonNullable<RowPayload["weight"]> {
   const { inputTokens, mostInputTokens } = weighRequest(request);
   const choices = typeof request.openaiBody?.n === "number" ? Math.max(1, request.openaiBody.n) : 1;
-  return [inputTokens, Math.ceil((request.maxOutputTokens ?? 0) * choices), mostInputTokens];
+  // An answer that is not of the form asked for is asked for once more.
+  const calls = request.answerForm === undefined ? 1 : 2;
+  return [inputTokens, Math.ceil((request.maxOutputTokens ?? 0) * choices), mostInputTokens, calls];
 }
 
 /** Where a valid row and its route become what the queues take. */
-export function createRowPlanner(route: Router, config: Config, strict = false): (row: PromptRow) => PlannedRow {
+export function createRowPlanner(
+  route: Router,
+  config: Config,
+  strict = false,
+  hasBudget = false,
+): (row: PromptRow) => PlannedRow {
   const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
 
   function look(candidates: readonly string[]): KnownRoute {
@@ -59,7 +83,15 @@ export function createRowPlanner(route: Router, config: Config, strict = false):
       const models = candidates.map((alias) => findModel(config, alias)!);
       const tiers = models.map((model) => model.tier);
       const scopes = models.map((model) => quotaScopeOf(config.tiers[model.tier], model));
-      known = { tiers, lane: scopes[0]?.name ?? tiers[0]!, isWeighed: scopes.some((scope) => scope !== undefined) };
+      const isBudgeted = hasBudget || tiers.some((tier) => config.tiers[tier]?.dailyBudgetUsd !== undefined);
+      known = {
+        tiers,
+        lane: scopes[0]?.name ?? tiers[0]!,
+        isWeighed: isBudgeted || scopes.some((scope) => scope !== undefined),
+        outputLimit: isBudgeted
+          ? { field: limitFieldOf(config.tiers[tiers[0]!]), tokens: models[0]!.maxOutputTokens }
+          : undefined,
+      };
       knownRoutes.set(candidates, known);
     }
     return known;
@@ -72,15 +104,16 @@ export function createRowPlanner(route: Router, config: Config, strict = false):
       const code = plan.kind === "policy" ? "policy_refused" : "invalid_row";
       return { ok: false, id: row.id, code, message: plan.message, ...extras };
     }
-    const { tiers, lane, isWeighed } = look(plan.candidates);
+    const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
+    const request = outputLimit === undefined ? row.request : withLimit(row.request, outputLimit);
     const payload: RowPayload = {
-      ...(isWeighed ? { weight: weightOf(row.request) } : {}),
+      ...(isWeighed ? { weight: weightOf(request) } : {}),
       id: row.id,
       task: plan.task,
       private: plan.private,
       ...(strict ? { strict } : {}),
       route: plan.candidates,
-      request: row.request,
+      request,
       ...extras,
     };
     const { task, candidates } = plan;

@@ -11,7 +11,8 @@ import type { Latencies } from "./job/latency.ts";
 import type { AnswerForm, LineFormat } from "./job/row.ts";
 import { createRowPlanner } from "./plan-row.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
-import { createRouter, prefersLatency, type Router } from "./routing/choose-model.ts";
+import { createRouter, prefersLatency, type RoutePlan, type Router } from "./routing/choose-model.ts";
+import { unboundedCost } from "./routing/cost-bound.ts";
 import { createMissingRoutes } from "./routing/missing-routes.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
@@ -24,6 +25,7 @@ export interface LineFlags {
   readonly promptFile?: string | undefined;
   readonly system?: string | undefined;
   readonly answerForm?: AnswerForm | undefined;
+  readonly budget?: number | undefined;
   readonly strict: boolean;
   readonly wait: boolean;
   readonly pools: boolean;
@@ -56,11 +58,14 @@ export async function prepareLines(
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) }, latencies);
   const reader = createLineReader(
     parse,
-    createRowPlanner(route, config, flags.strict),
+    createRowPlanner(route, config, flags.strict, flags.budget !== undefined),
     possibleTiers(config, route, input, flags),
     await formatOf(input, parse),
   );
   if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
+  if (flags.budget !== undefined || Object.values(config.tiers).some((tier) => tier.dailyBudgetUsd !== undefined)) {
+    await refuseUnboundedCosts(config, input, parse, route, flags.budget !== undefined);
+  }
   return reader;
 }
 
@@ -121,18 +126,51 @@ function possibleTiers(config: Config, route: Router, input: Input, flags: LineF
 
 async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router): Promise<void> {
   const missing = createMissingRoutes();
+  for await (const plan of routesOf(input, parse, route)) {
+    if (!plan.ok && plan.kind === "no-route") missing.add(plan);
+  }
+  if (missing.rows() > 0) throw new UserError(missing.message());
+}
+
+/** The routes of all rows; those that name nothing of their own have one, which comes once if it exists. */
+async function* routesOf(input: Input, parse: RowParser, route: Router): AsyncIterable<RoutePlan> {
   const plain = route({ private: false });
   const plainRowsHaveRoute = plain.ok || plain.kind !== "no-route";
+  if (plainRowsHaveRoute) yield plain;
   for await (const lines of input.readLines()) {
     for (const line of lines) {
       if (plainRowsHaveRoute && !mayNameItsRoute(line.bytes)) continue;
       const parsed = parse(line.bytes, input.lineNumberOf(line.index));
-      if (!parsed.ok) continue;
-      const plan = route(parsed.row);
-      if (!plan.ok && plan.kind === "no-route") missing.add(plan);
+      if (parsed.ok) yield route(parsed.row);
     }
   }
-  if (missing.rows() > 0) throw new UserError(missing.message());
+}
+
+/** Under a budget every model that a row may use must have a cost that can be known before it is asked. */
+async function refuseUnboundedCosts(
+  config: Config,
+  input: Input,
+  parse: RowParser,
+  route: Router,
+  hasBudget: boolean,
+): Promise<void> {
+  const seen = new Set<string>();
+  const problems: string[] = [];
+  for await (const plan of routesOf(input, parse, route)) {
+    for (const alias of plan.ok ? plan.candidates : []) {
+      if (seen.has(alias)) continue;
+      seen.add(alias);
+      const model = findModel(config, alias)!;
+      const tier = config.tiers[model.tier]!;
+      const problem = hasBudget || tier.dailyBudgetUsd !== undefined ? unboundedCost(tier, model) : undefined;
+      if (problem !== undefined) problems.push(problem);
+    }
+  }
+  if (problems.length > 0) {
+    throw new UserError(
+      `expected a cost that can be bounded of every model that rows may use, as there is a budget; found ${problems.join("; ")}; or leave the budget out`,
+    );
+  }
 }
 
 /** Whether a line can be more than a plain row of the default route; a look at its bytes, as most lines are not. */

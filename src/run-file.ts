@@ -11,6 +11,7 @@ import type { RedisAddress } from "./queue/connection.ts";
 import type { LineReader } from "./read-lines.ts";
 import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from "./results/format-result.ts";
 import { openOutput } from "./results/output-target.ts";
+import { createRunBudget } from "./results/run-budget.ts";
 import { type RunState, readRunState, refuseChangedInput, removeRunFiles, writeRunState } from "./results/run-state.ts";
 import { findSegments } from "./results/segments.ts";
 import { writeInInputOrder } from "./results/write-output.ts";
@@ -31,6 +32,8 @@ export interface RunFileOptions {
   readonly format: LineFormat | undefined;
   readonly optionsHash: string;
   readonly deadlineMs: number | undefined;
+  readonly budgetUsd: number | undefined;
+  readonly ledgerDirectory: string;
   readonly fresh: boolean;
   readonly retryFailed: boolean;
   readonly withPools: boolean;
@@ -61,12 +64,18 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     replaceConfig: options.replaceConfig,
     pullModels: options.pullModels,
     auditDirectory: options.auditDirectory,
+    ledgerDirectory: options.ledgerDirectory,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
   writeRunState(options.workPath, state);
+  const budget = createRunBudget(fleet.redis, fleet.names, state.batchId, options.budgetUsd, state.spentUsd ?? 0);
+  await budget.announce();
+  const announceAgain = () => void budget.announce().catch(() => {});
+  fleet.onIncarnation(announceAgain);
   const batch = await own(options, fleet, state);
   void fleet.forgetOwnerless().catch(() => {});
   let gently: boolean | undefined;
+  let isBudgetSpent = false;
 
   async function stopping(gentle: boolean): Promise<void> {
     if (gently === false || gently === gentle) return;
@@ -87,10 +96,24 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
           Math.max(0, state.startedAtMs + options.deadlineMs - Date.now()),
         );
 
+  const watchingBudget =
+    options.budgetUsd === undefined
+      ? undefined
+      : budget.watch({
+          recorded: () => batch.progress.answered + batch.progress.failed,
+          remember: (spentUsd) => writeRunState(options.workPath, { ...state, spentUsd }),
+          onSpent() {
+            isBudgetSpent = true;
+            void stopping(true);
+          },
+        });
+
   async function finish(): Promise<RunSummary> {
     try {
       const how = await batch.finished;
+      await watchingBudget?.stop();
       const askedAgain = await fleet.claims.readAskedAgain(state.batchId);
+      fleet.offIncarnation(announceAgain);
       if (how === "whole") {
         await assemble(options, batch);
         await fleet.claims.setState(state.batchId, batch.state(), "ended");
@@ -101,13 +124,15 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
         options.output,
         state,
         batch,
-        how === "whole" ? "finished" : "interrupted",
+        how === "whole" ? "finished" : isBudgetSpent ? "budget_spent" : "interrupted",
         askedAgain,
         startedMs,
         fleet.auditHead(),
+        options.budgetUsd === undefined ? undefined : budget.last(),
       );
     } finally {
       clearTimeout(deadline);
+      await watchingBudget?.stop();
       if (gently === undefined) await fleet.leave(true);
       await fleet.close();
     }

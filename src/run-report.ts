@@ -2,17 +2,24 @@ import type { Fleet } from "./fleet.ts";
 import type { OwnedBatch } from "./own-batch.ts";
 import { type AuditHead, headName } from "./results/audit-lines.ts";
 import type { Progress } from "./results/progress.ts";
+import type { Spending } from "./results/run-budget.ts";
 import type { RunState } from "./results/run-state.ts";
 
 /** The last line of `run --json`, and what the display's end is made of. */
 export interface RunSummary {
   readonly batch: string;
-  readonly state: "finished" | "interrupted";
+  /** `budget_spent`: rows are left that cannot be paid for; a larger budget resumes. */
+  readonly state: "finished" | "interrupted" | "budget_spent";
   readonly rows: number;
   readonly answered: number;
   readonly failed: number;
   readonly asked_again: number;
   readonly cost_usd: number;
+  /** With `--budget`, failed and repeated calls and earlier runs included. */
+  readonly budget_usd?: number;
+  readonly spent_usd?: number;
+  /** Part of `spent_usd`: calls whose end nobody knows, at all that they can have cost. */
+  readonly unconfirmed_usd?: number;
   readonly wall_s: number;
   readonly by_model: Record<string, unknown>;
   readonly by_tier: Record<string, unknown>;
@@ -74,6 +81,7 @@ export function summaryOf(
   askedAgain: number,
   startedMs: number,
   auditHead: AuditHead | undefined,
+  spending: Spending | undefined,
 ): RunSummary {
   return {
     batch: state.batchId,
@@ -83,6 +91,13 @@ export function summaryOf(
     failed: progress.failed,
     asked_again: askedAgain,
     cost_usd: roundUsd(progress.costUsd),
+    ...(spending === undefined
+      ? {}
+      : {
+          budget_usd: spending.budgetUsd,
+          spent_usd: roundUsd(spending.spentUsd),
+          unconfirmed_usd: roundUsd(spending.unconfirmedUsd),
+        }),
     wall_s: Math.round((Date.now() - startedMs) / 100) / 10,
     by_model: countsOf(progress.byModel),
     by_tier: countsOf(progress.byTier),

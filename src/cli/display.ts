@@ -120,10 +120,16 @@ function summaryLine({ progress, rowsSeen, sawAllRows }: RunSnapshot, perSecond:
   return parts.join(" · ");
 }
 
+const endWords: Readonly<Record<RunSummary["state"], string>> = {
+  finished: "finished",
+  interrupted: "stopped, resumable with the same command",
+  budget_spent: "the budget is spent; what is left can be resumed with a larger --budget",
+};
+
 function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
   const tokens = progress.inputTokens + progress.outputTokens;
   const lines = [
-    `${summary.state === "finished" ? "finished" : "stopped, resumable with the same command"}: ${count(summary.answered)} answered, ${count(summary.failed)} failed of ${count(summary.rows)} rows in ${duration(summary.wall_s * 1_000)} · ${count(tokens)} tokens · ${usd(summary.cost_usd)}`,
+    `${endWords[summary.state]}: ${count(summary.answered)} answered, ${count(summary.failed)} failed of ${count(summary.rows)} rows in ${duration(summary.wall_s * 1_000)} · ${count(tokens)} tokens · ${usd(summary.cost_usd)}`,
   ];
   for (const [model, counts] of progress.byModel) {
     lines.push(
@@ -134,6 +140,11 @@ function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
   if (summary.failed > 0) lines.push(...progress.lastFailures.map((failure) => `    ${failure}`));
   if (summary.asked_again > 0)
     lines.push(`  asked again because a process died in the middle of a call: ${count(summary.asked_again)}`);
+  if (summary.budget_usd !== undefined) {
+    const unconfirmed = summary.unconfirmed_usd ?? 0;
+    const unknown = unconfirmed > 0 ? `, of that ${usd(unconfirmed)} unconfirmed: calls whose end nobody knows` : "";
+    lines.push(`  spent: ${usd(summary.spent_usd ?? 0)} of ${usd(summary.budget_usd)}${unknown}`);
+  }
   if (summary.state === "finished" && summary.output !== "-") lines.push(`  answers: ${summary.output}`);
   return lines;
 }

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { auditFolder, dataFolder } from "../config/environment.ts";
+import { auditFolder, dataFolder, spendFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
@@ -35,6 +35,7 @@ export interface RunFlags {
   readonly choices?: readonly string[];
   readonly concurrency: Readonly<Record<string, number>>;
   readonly deadline?: number;
+  readonly budget?: number;
   readonly wait: boolean;
   readonly retryFailed: boolean;
   readonly fresh: boolean;
@@ -130,6 +131,8 @@ async function runInput(opened: OpenedRun): Promise<number> {
       format: flags.format,
       optionsHash: hashOf({ config, flags: hashedFlags(flags), answerForm }),
       deadlineMs: flags.deadline,
+      budgetUsd: flags.budget,
+      ledgerDirectory: spendFolder(dataDirectory),
       fresh,
       retryFailed,
       withPools: flags.pools,
@@ -159,6 +162,7 @@ async function watch(fileRun: FileRun, { json }: RunFlags): Promise<number> {
     display.end(summary);
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     if (summary.state === "interrupted") return 130;
+    if (summary.state === "budget_spent") return 3;
     return summary.failed > 0 ? 2 : 0;
   } finally {
     display.stop();

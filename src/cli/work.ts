@@ -1,5 +1,5 @@
 import { adapters } from "../../workers/index.ts";
-import { auditFolder, dataFolder, redisUrl } from "../config/environment.ts";
+import { auditFolder, dataFolder, redisUrl, spendFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Fleet, joinFleet } from "../fleet.ts";
 import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
@@ -50,6 +50,7 @@ export async function work(flags: WorkFlags): Promise<number> {
     pullModels: flags.pull,
     latencies,
     auditDirectory: auditFolder(dataDirectory),
+    ledgerDirectory: spendFolder(dataDirectory),
     foreignJob: createForeignJobs(() => fleet, plan),
   });
   const graceMs = flags.grace ?? defaultGraceMs;

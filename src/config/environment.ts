@@ -28,6 +28,9 @@ export function dataFolder(flag?: string, environment: Environment = process.env
   return join(base, "promptfleet");
 }
 
+/** Where what was spent on each day lies, in a data directory. */
+export const spendFolder = (dataDirectory: string): string => join(dataDirectory, "spend");
+
 /** Where the audit of a data directory lies. */
 export const auditFolder = (dataDirectory: string): string => join(dataDirectory, "audit");
 

@@ -17,6 +17,8 @@ interface ProviderFacts {
    * whatever comes of it (OpenAI). Default: what was really read and written; the estimate is settled by the answer.
    */
   readonly quotaRule?: "most-output";
+  /** It is a program that spends as it sees fit. */
+  readonly unboundedCost?: true;
   /** Input from its cache does not count against its limits. */
   readonly cachedInputIsFree?: true;
 }
@@ -39,7 +41,7 @@ export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
   localai: { defaultBaseUrl: "http://127.0.0.1:8080/v1", apiPath: "/v1" },
   ollama: { defaultBaseUrl: "http://127.0.0.1:11434" },
   "llama-cpp": { noUrl: true, alwaysLocal: true },
-  aichat: { noUrl: true, neverLocal: true },
+  aichat: { noUrl: true, neverLocal: true, unboundedCost: true },
   // It takes nothing but a key: its own login would have it read files that a prompt names.
-  "claude-cli": { noUrl: true, neverLocal: true, defaultApiKeyEnv: "ANTHROPIC_API_KEY" },
+  "claude-cli": { noUrl: true, neverLocal: true, unboundedCost: true, defaultApiKeyEnv: "ANTHROPIC_API_KEY" },
 };

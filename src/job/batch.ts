@@ -43,20 +43,26 @@ export type RowAction =
   /** The row goes to another model of its route, unless it is no longer at this hop. */
   | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number };
 
-/** By how much a call's tokens were charged too little (or too much, negative) against the limits of its scope. */
-export interface PaceCorrection {
+/** How a call ended for what it was let in by: limits, slots, money. */
+export interface Settlement {
   readonly scope: string;
-  /** Milliseconds of quota by the name of the limit. */
-  readonly ms: Readonly<Partial<Record<"tokens" | "input" | "output", number>>>;
+  readonly tier: string;
+  /** Milliseconds of quota that were charged too little (or too much, negative), by the name of the limit. */
+  readonly ms: Readonly<Partial<Record<"requests" | "tokens" | "input" | "output", number>>>;
+  /** Undefined: nobody knows, so all that was reserved for it counts as spent. */
+  readonly costUsd: number | undefined;
+  /** Calls of the tier that this process holds without it; undefined where they are not counted. */
+  readonly held: (() => number) | undefined;
 }
 
 /** What lies beside the job in Redis while the row is in the window. */
 export interface RowPayload {
   /**
-   * Input tokens as estimated, output tokens that the row allows (0 = as its model), most input tokens possible. First
-   * in the JSON, where pace.lua reads it; only of rows whose route has limits or a budget.
+   * Input tokens as estimated, output tokens that the row allows (0 = as its model), most input tokens possible of a
+   * call, most calls of an attempt. First in the JSON, where pace.lua and budget.lua read it; only of rows whose route
+   * has limits or a budget.
    */
-  readonly weight?: readonly [inputTokens: number, mostOutputTokens: number, mostInputTokens: number];
+  readonly weight?: readonly [inputTokens: number, mostOutputTokens: number, mostInputTokens: number, calls: number];
   readonly id: string;
   readonly task: string | null;
   readonly private: boolean;

@@ -1,9 +1,9 @@
 import type { ModelConfig } from "../config/config.ts";
-import type { JobLabels, PaceCorrection, RowAction, RowPayload } from "../job/batch.ts";
+import type { JobLabels, RowAction, RowPayload, Settlement } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
-import type { Charge, Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import type { Isolation } from "./isolation.ts";
 import { passGate } from "./pass-gate.ts";
 import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
@@ -16,11 +16,13 @@ export type JobEnding =
   | { readonly kind: "later"; readonly delayMs: number };
 
 /** Settles a call (by its id) and puts the action on record; false when somebody else was first. */
-export type Settle = (job: JobLabels, call: string, action: RowAction, pace?: PaceCorrection) => Promise<boolean>;
+export type Settle = (job: JobLabels, call: string, action: RowAction, settlement?: Settlement) => Promise<boolean>;
 
 export interface ExecuteContext {
   readonly processId: string;
   readonly gate: Gate;
+  /** The batch may spend no more than it was told; known for a batch of which a model was asked for. */
+  readonly hasBudget: (batchId: string) => boolean;
   readonly settle: Settle;
   /** A model as the batch's owner configured it. */
   readonly modelOf: (batchId: string, alias: string) => Promise<ModelConfig>;
@@ -87,7 +89,7 @@ async function askRow(
 
   const callNumber = context.nextCallNumber();
   const call = `${context.processId} ${callNumber}`;
-  const verdict = await passGate(job, model, callNumber, cameBack, pool, context.gate);
+  const verdict = await passGate(job, model, callNumber, cameBack, pool, context);
   switch (verdict.kind) {
     case "finished":
       return { kind: "finished" };
@@ -105,25 +107,23 @@ async function askRow(
   }
 
   const payload = JSON.parse(verdict.payload) as RowPayload;
+  const { charge, position, attempts } = verdict;
+  const asked: AskedRow = { row: job.row, payload, model, attempts };
   const row: AdmittedRow = {
-    row: job.row,
+    ...asked,
     job,
-    call,
-    payload,
-    model,
-    position: verdict.position,
-    attempts: verdict.attempts,
-    charge: verdict.charge,
+    position,
+    settle: (action, end) => context.settle(job, call, action, charge && pool.pace.settle(charge, asked, end)),
   };
-  if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes, context);
+  if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes);
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
   if (verdict.crashes >= crashesToIsolate && !isAlone) {
-    await context.settle(job, call, { kind: "release", countsAttempt: false });
+    await row.settle({ kind: "release", countsAttempt: false });
     return "suspected";
   }
   // It has its turn: until then it sleeps here, unless this process stops.
-  if (row.charge !== undefined && !(await pool.pace.wait(row.charge.delayMs))) {
-    await context.settle(job, call, { kind: "release", countsAttempt: false });
+  if (charge !== undefined && !(await pool.pace.wait(charge.delayMs))) {
+    await row.settle({ kind: "release", countsAttempt: false });
     return later(0);
   }
   const end = await askInForm(row, (asked) => pool.call(job.batch, asked));
@@ -136,30 +136,29 @@ async function askRowAlone(job: JobLabels, pool: TierPool, context: ExecuteConte
   return ending;
 }
 
-async function failCrashed(row: AdmittedRow, crashes: number, context: ExecuteContext): Promise<JobEnding> {
+async function failCrashed(row: AdmittedRow, crashes: number): Promise<JobEnding> {
   const message = `the process that asked it died ${crashes} times during its call, the last times with nothing else in flight`;
   const asked = { ...row, attempts: row.attempts + crashes - 1 };
   const line = JSON.stringify(failedLine(asked, { latencyMs: 0 }, "worker_crashed", message));
-  await context.settle(row.job, row.call, { kind: "record", line });
+  await row.settle({ kind: "record", line });
   return { kind: "finished" };
 }
 
 interface AdmittedRow extends AskedRow {
   readonly job: JobLabels;
-  readonly call: string;
   readonly position: number;
-  readonly charge: Charge | undefined;
+  /** Settles its call, once, and puts the action on record; without an end no call was made. */
+  readonly settle: (action: RowAction, end?: AskedEnd) => Promise<boolean>;
 }
 
 async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {
-  const { job, call, payload } = row;
-  const pace = row.charge && pool.pace.settle(row.charge, row.model, payload, end.outcome);
+  const { job, payload } = row;
   if (end.outcome.kind === "answered") {
     const { omittedOptions } = end.outcome.answer;
     context.noteLatency(row.model.alias, end.latencyMs);
     if (omittedOptions !== undefined) context.noteOmitted(row.model.alias, omittedOptions);
     const line = JSON.stringify(answeredLine(row, end, end.outcome.answer));
-    await context.settle(job, call, { kind: "record", line }, pace);
+    await row.settle({ kind: "record", line }, end);
     pool.forget(rowKeyOf(job));
     return { kind: "finished" };
   }
@@ -168,17 +167,16 @@ async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, contex
   switch (decision.kind) {
     case "record-answer":
       throw new Error("only an answered call decides for its answer");
-    case "record-failure":
-      await context.settle(job, call, {
-        kind: "record",
-        line: JSON.stringify(failedLine(row, end, decision.code, decision.message)),
-      });
+    case "record-failure": {
+      const line = JSON.stringify(failedLine(row, end, decision.code, decision.message));
+      await row.settle({ kind: "record", line }, end);
       pool.forget(rowKeyOf(job));
       return { kind: "finished" };
+    }
     case "next-model":
-      return moveOn(row, row.position + 1, context);
+      return moveOn(row, row.position + 1, context, end);
     case "wait":
-      await context.settle(job, call, { kind: "release", countsAttempt: decision.countsAttempt });
+      await row.settle({ kind: "release", countsAttempt: decision.countsAttempt }, end);
       return later(decision.delayMs);
     default:
       return assertNever(decision);
@@ -190,17 +188,18 @@ async function fallBackOrWait(row: AdmittedRow, delayMs: number, context: Execut
   for (let position = row.position + 1; position < row.payload.route.length; position++) {
     if (await context.isUsable(row.job.batch, row.payload.route[position]!)) return moveOn(row, position, context);
   }
-  await context.settle(row.job, row.call, { kind: "release", countsAttempt: false });
+  await row.settle({ kind: "release", countsAttempt: false });
   return later(delayMs);
 }
 
 /** The row's next hop is on record before its job is placed: should we die between the two, the old job says so. */
 async function moveOn(
-  { job, call, payload }: AdmittedRow,
+  { job, payload, settle }: AdmittedRow,
   toPosition: number,
   context: ExecuteContext,
+  end?: AskedEnd,
 ): Promise<JobEnding> {
-  if (await context.settle(job, call, { kind: "move", fromHop: job.hop, toPosition })) {
+  if (await settle({ kind: "move", fromHop: job.hop, toPosition }, end)) {
     context.rowsInHand.delete(rowKeyOf(job));
     await context.placeHop(job, job.hop + 1, toPosition, payload);
   }

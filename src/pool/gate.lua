@@ -8,10 +8,11 @@
   ARGV[1] process id         ARGV[2] incarnation of Redis that this process knows
   ARGV[3] ms after which a silent process counts as dead
   ARGV[4..] three a row: index, "generation:hop", reservation number
-  For rows with limits, after pace.lua:
-  KEYS[7] pace hash of their scope
-  ARGV[4..11] limits and estimates, see openPace   ARGV[12..] five a row: also "1" when it has stood in line, and the
-  output tokens that are expected
+  For rows with terms (limits, a tier's maxConcurrency, a budget), after pace.lua, leases.lua and budget.lua:
+  KEYS[7] pace hash of their scope   KEYS[8] leases hash of the tier   KEYS[9] spend hash of the batch
+  KEYS[10] spend hash of the tier
+  ARGV[4..11] see openPace   ARGV[12..13] see openLeases   ARGV[14..18] see openBudget
+  ARGV[19..] five a row: also "1" when it has stood in line, and the output tokens that are expected
   Returns one list a row, its first element the verdict:
     drop                            batch unknown or ended, no owner alive, or an old generation
     done                            already recorded
@@ -20,16 +21,18 @@
     ended                           cancelled or past its deadline: the owner records the end
     held, delayMs                   another living process has it in a call
     rebuilding, delayMs             Redis came back as somebody else: the owner has not rebuilt it yet, or only just
-    paced, delayMs, paused, reason  its limit or a pause lets it wait: it is to ask again then, as one who has stood in line
+    paced, delayMs, paused, reason  its terms or a pause let it wait: it is to ask again then, as one who has stood in line
     admitted, attempts, position, crashes, payload   crashes: processes that died while the row was in a call of theirs;
-                                    with limits also: delayMs until it may start, input and output tokens charged,
-                                    milliseconds a token costs (total, input, output)
+                                    with terms also: delayMs until it may start, input and output tokens charged,
+                                    milliseconds a request and a token cost
 ]]
-local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner", "rebuiltAt")
+local batch = redis.call("HMGET", KEYS[1], "state", "generation", "incarnation", "owner", "rebuiltAt", "hasBudget")
 local state, generation, incarnation, owner, rebuiltAt = batch[1], batch[2], batch[3], batch[4], batch[5]
 local time = redis.call("TIME")
 -- A pool is back on Redis within a second after its owner, and records first what it holds.
 local rebuilding = incarnation ~= ARGV[2] or (rebuiltAt and tonumber(time[1]) - tonumber(rebuiltAt) < 3)
+  -- A process that has not heard of the batch's budget yet must not ask past it.
+  or (batch[6] == "1" and not KEYS[7])
 local deadBefore = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) - tonumber(ARGV[3])
 local alive = {}
 local function isAlive(process)
@@ -41,9 +44,14 @@ local function isAlive(process)
 end
 local usable = state and state ~= "ended" and owner and isAlive(owner)
 
-local first, stride, pace = 4, 3, nil
+local first, stride = 4, 3
+local pace, leases, budget
 if KEYS[7] then
-  first, stride, pace = 12, 5, openPace(KEYS[7], tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000, 4)
+  first, stride = 19, 5
+  local nowMs = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+  pace = openPace(KEYS[7], nowMs, 4)
+  leases = openLeases(KEYS[8], ARGV[1], 12, isAlive)
+  budget = openBudget(KEYS[9], KEYS[10], nowMs, 14, isAlive)
 end
 
 local verdicts = {}
@@ -92,7 +100,9 @@ for i = first, #ARGV, stride do
       if call and call ~= own and not isForgotten and isAlive(caller) then
         verdict = { "held", 1000 }
       else
-        local turn = pace and pace.reserve(payload, ARGV[i + 3] == "1", tonumber(ARGV[i + 4]))
+        local turn = pace
+          and (leases.refusal() or budget.refusal(payload)
+            or pace.reserve(payload, ARGV[i + 3] == "1", tonumber(ARGV[i + 4])))
         if turn and turn.laterMs then
           verdict = { "paced", math.ceil(turn.laterMs), turn.reason == "paused" and 1 or 0, pace.words(turn.reason) }
         else
@@ -109,6 +119,8 @@ for i = first, #ARGV, stride do
           admittedCall[index] = own
           verdict = { "admitted", attempts, position, crashes, payload }
           if turn then
+            leases.take()
+            budget.take(own)
             verdict = { "admitted", attempts, position, crashes, payload, math.ceil(turn.delayMs), turn.input,
               turn.output, pace.msPerToken() }
           end
@@ -126,5 +138,7 @@ if #suspected > 0 then
 end
 if pace then
   pace.save()
+  leases.save()
+  budget.save()
 end
 return verdicts

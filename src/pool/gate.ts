@@ -26,23 +26,34 @@ export type Verdict =
 
 /** What was charged to the limits of a scope for one call. */
 export interface Charge {
-  readonly scope: string;
+  readonly terms: Terms;
   readonly delayMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Milliseconds of quota that a token costs; 0 without such a limit. */
-  readonly msPerToken: { readonly tokens: number; readonly input: number; readonly output: number };
+  /** Milliseconds of quota that a request and a token cost; 0 without such a limit. */
+  readonly msEach: Readonly<Record<"requests" | "tokens" | "input" | "output", number>>;
 }
 
-/** What the gate must know of a row with limits. */
-export interface PaceQuestion {
-  readonly scope: string;
-  /** The same for all rows of one model: see openPace in pace.lua. */
-  readonly terms: readonly (string | number)[];
+/** What the gate must know of a row that is not free to go at once: of limits, of slots, of money. */
+export interface Terms {
+  readonly tier: string;
   readonly alias: string;
+  /** What shares its limits; "" when it has none. */
+  readonly scope: string;
+  /** See openPace in pace.lua. */
+  readonly pace: readonly (string | number)[];
+  readonly lease: Lease | undefined;
+  /** See openBudget in budget.lua. */
+  readonly budget: readonly (string | number)[];
   /** It has stood in line. */
   readonly stood: boolean;
   readonly expectedOutputTokens: number;
+}
+
+/** Calls of a tier that may be in flight over all processes, and those that this one holds or asks for. */
+export interface Lease {
+  readonly most: number;
+  held: number;
 }
 
 export interface GateQuestion {
@@ -51,10 +62,10 @@ export interface GateQuestion {
   readonly hop: number;
   /** Number of this call; with the process id it names the reservation. */
   readonly callNumber: number;
-  readonly pace?: PaceQuestion | undefined;
+  readonly terms?: Terms | undefined;
 }
 
-export type Gate = (job: JobLabels, callNumber: number, pace?: PaceQuestion) => Promise<Verdict>;
+export type Gate = (job: JobLabels, callNumber: number, terms?: Terms) => Promise<Verdict>;
 
 /** A silent process counts as dead after this long; its heartbeat comes every quarter of it. */
 export const processTimeoutMs = 8_000;
@@ -72,36 +83,47 @@ export function createGate(
 ): Gate {
   const gateScript = new URL("./gate.lua", import.meta.url);
   const script = redisScript(redis, gateScript, 6);
-  const pacedScript = redisScript(redis, gateScript, 7, new URL("./pace.lua", import.meta.url));
+  const scriptWithTerms = redisScript(redis, gateScript, 10, [
+    new URL("./pace.lua", import.meta.url),
+    new URL("./leases.lua", import.meta.url),
+    new URL("./budget.lua", import.meta.url),
+  ]);
 
   const ask = coalesce<GateQuestion, Verdict>(async (group, questions) => {
-    const keys = names.batch(group.split(" ", 1)[0]!);
+    const batchId = group.split(" ", 1)[0]!;
+    const keys = names.batch(batchId);
     const keyList = [keys.batch, keys.done, keys.payloads, keys.moves, keys.calls, names.processes];
     const args: (string | number)[] = [processId, incarnation(), processTimeoutMs];
-    const pace = questions[0]!.pace;
-    if (pace !== undefined) args.push(...pace.terms);
+    const terms = questions[0]!.terms;
+    if (terms !== undefined) {
+      const { pace, lease, budget } = terms;
+      args.push(...pace, lease?.most ?? 0, Math.max(0, (lease?.held ?? 0) - questions.length), ...budget);
+    }
     for (const question of questions) {
       args.push(question.row, `${question.generation}:${question.hop}`, question.callNumber);
-      if (question.pace !== undefined) args.push(question.pace.stood ? "1" : "0", question.pace.expectedOutputTokens);
+      if (question.terms !== undefined)
+        args.push(question.terms.stood ? "1" : "0", question.terms.expectedOutputTokens);
     }
     const verdicts =
-      pace === undefined ? await script(keyList, args) : await pacedScript([...keyList, names.pace(pace.scope)], args);
-    return (verdicts as VerdictReply[]).map((reply) => readVerdict(reply, pace?.scope));
+      terms === undefined
+        ? await script(keyList, args)
+        : await scriptWithTerms([...keyList, ...names.ofTerms(batchId, terms)], args);
+    return (verdicts as VerdictReply[]).map((reply) => readVerdict(reply, terms));
   }, onTrouble);
-  return (job, callNumber, pace) =>
-    // Rows of one call of the script share batch, limits and estimates.
-    ask(pace === undefined ? job.batch : `${job.batch} ${pace.alias}`, {
+  return (job, callNumber, terms) =>
+    // Rows of one call of the script share batch and terms.
+    ask(terms === undefined ? job.batch : `${job.batch} ${terms.alias}`, {
       row: job.row,
       generation: job.generation,
       hop: job.hop,
       callNumber,
-      pace,
+      terms,
     });
 }
 
 type VerdictReply = readonly [string, ...(string | number)[]];
 
-function readVerdict([word, ...rest]: VerdictReply, scope: string | undefined): Verdict {
+function readVerdict([word, ...rest]: VerdictReply, terms: Terms | undefined): Verdict {
   switch (word) {
     case "drop":
     case "done":
@@ -119,20 +141,20 @@ function readVerdict([word, ...rest]: VerdictReply, scope: string | undefined): 
       const [attempts, position, crashes, payload, ...charged] = rest;
       const admitted = { attempts: Number(attempts), position: Number(position), crashes: Number(crashes) };
       const call = { kind: "admitted", ...admitted, payload: String(payload) } as const;
-      return scope === undefined ? call : { ...call, charge: readCharge(scope, charged) };
+      return terms === undefined ? call : { ...call, charge: readCharge(terms, charged) };
     }
     default:
       throw new Error(`the gate said ${word}, which this version does not know`);
   }
 }
 
-function readCharge(scope: string, [delayMs, input, output, msPerToken]: readonly (string | number)[]): Charge {
-  const [tokensMs, inputMs, outputMs] = String(msPerToken).split(" ").map(Number) as [number, number, number];
+function readCharge(terms: Terms, [delayMs, inputTokens, outputTokens, msEach]: readonly (string | number)[]): Charge {
+  const [requests, tokens, input, output] = String(msEach).split(" ").map(Number) as [number, number, number, number];
   return {
-    scope,
+    terms,
     delayMs: Number(delayMs),
-    inputTokens: Number(input),
-    outputTokens: Number(output),
-    msPerToken: { tokens: tokensMs, input: inputMs, output: outputMs },
+    inputTokens: Number(inputTokens),
+    outputTokens: Number(outputTokens),
+    msEach: { requests, tokens, input, output },
   };
 }

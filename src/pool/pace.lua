@@ -107,13 +107,13 @@ local function openPace(key, nowMs, at)
     return { delayMs = starts - nowMs, input = input, output = output }
   end
 
-  --- Milliseconds that a token costs: total, input, output; 0 without such a limit.
+  --- Milliseconds that a request and a token cost: requests, tokens, input, output; 0 without such a limit.
   function pace.msPerToken()
     local ms = { 0, 0, 0, 0 }
     for _, bucket in ipairs(buckets) do
       ms[bucket.order] = 1 / bucket.perMs
     end
-    return string.format("%.9f %.9f %.9f", ms[2], ms[3], ms[4])
+    return string.format("%.9f %.9f %.9f %.9f", ms[1], ms[2], ms[3], ms[4])
   end
 
   --- Why a row has to wait, in the words for the display.
@@ -122,6 +122,9 @@ local function openPace(key, nowMs, at)
   end
 
   function pace.save()
+    if #buckets == 0 then
+      return
+    end
     local changes = { "line", string.format("%.3f", line) }
     for _, bucket in ipairs(buckets) do
       changes[#changes + 1] = bucket.name

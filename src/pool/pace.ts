@@ -1,9 +1,11 @@
 import type { ModelConfig, TierConfig } from "../config/config.ts";
 import { quotaScopeOf } from "../config/limits.ts";
 import { providerFacts } from "../config/providers.ts";
-import type { PaceCorrection, RowPayload } from "../job/batch.ts";
+import type { Settlement } from "../job/batch.ts";
 import type { Outcome, QuotaLimit, QuotaReport } from "../job/outcome.ts";
-import type { Charge, PaceQuestion } from "./gate.ts";
+import { budgetTerms, costOfCall, type PaidEnd } from "./cost-of-call.ts";
+import type { Charge, Lease, Terms } from "./gate.ts";
+import type { AskedRow } from "./result-of-call.ts";
 import { createTokenEstimates } from "./token-estimates.ts";
 
 /**
@@ -26,15 +28,20 @@ export interface QuotaNews {
 export interface Pace {
   /** Some of its rows may have limits. */
   readonly isPaced: boolean;
-  /** What the gate is to be asked; undefined for a row without limits. */
-  questionOf(model: ModelConfig, task: string | null, stood: boolean): PaceQuestion | undefined;
+  /** Calls that this process holds, where they are counted over all processes. */
+  held(): number | undefined;
+  /** What the gate must know; undefined for a row without limits of any kind. */
+  termsOf(model: ModelConfig, task: string | null, stood: boolean, hasBudget: boolean): Terms | undefined;
   /** Sleeps until a row may go on; false when it was turned away meanwhile. */
   wait(delayMs: number): Promise<boolean>;
   noteWait(scope: string, reason: string, delayMs: number): void;
   /** Tells the fleet what the end of a call says of the limits of its model. */
   noteOutcome(model: ModelConfig, outcome: Outcome): void;
-  /** Learns from an answer, and says by how much its call was charged wrongly. */
-  settle(charge: Charge, model: ModelConfig, payload: RowPayload, outcome: Outcome): PaceCorrection;
+  /**
+   * Once for each row that was let in: learns from its answer, and says what is to be settled.
+   * @param end undefined when no call was made.
+   */
+  settle(charge: Charge, row: AskedRow, end: PaidEnd | undefined): Settlement;
   /** Why rows wait here, for the display. */
   waitReason(): string | undefined;
   /** For good: sends away all who wait. */
@@ -53,6 +60,8 @@ export function createPace(
   const { quotaRule, cachedInputIsFree = false } = providerFacts[tier.provider];
   const chargesMost = quotaRule === "most-output";
   const estimates = createTokenEstimates();
+  const lease: Lease | undefined =
+    tier.maxConcurrency === undefined ? undefined : { most: tier.maxConcurrency, held: 0 };
   const sleepers = new Set<(mayGoOn: boolean) => void>();
   const waits = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   const told = new Map<string, { readonly perMinute: number; readonly atMs: number }>();
@@ -70,22 +79,27 @@ export function createPace(
   }
 
   return {
+    held: () => lease?.held,
     isPaced: models.some((model) => model.tier === tier.name && quotaScopeOf(tier, model) !== undefined),
-    questionOf(model, task, stood) {
+    termsOf(model, task, stood, hasBudget) {
       const scope = quotaScopeOf(tier, model);
-      if (scope === undefined) return undefined;
+      const isBudgeted = hasBudget || tier.dailyBudgetUsd !== undefined;
+      if (scope === undefined && lease === undefined && !isBudgeted) return undefined;
       const { rpm, tpm, inputTpm, outputTpm } =
-        scope.limits === "auto"
+        scope?.limits === "auto"
           ? { rpm: "auto", tpm: "auto", inputTpm: "auto", outputTpm: "auto" }
-          : { rpm: 0, tpm: 0, inputTpm: 0, outputTpm: 0, ...scope.limits };
+          : { rpm: 0, tpm: 0, inputTpm: 0, outputTpm: 0, ...scope?.limits };
       const factor = estimates.inputFactor(model.model).toFixed(4);
       return {
-        scope: scope.name,
+        tier: tier.name,
         alias: model.alias,
-        terms: [
+        scope: scope?.name ?? "",
+        pace: [
           ...[rpm, tpm, inputTpm, outputTpm],
           ...[chargesMost ? "most" : "real", model.maxOutputTokens, factor, horizonMs],
         ],
+        lease,
+        budget: budgetTerms(tier, model, hasBudget),
         stood,
         expectedOutputTokens: estimates.expectedOutput(model.model, task, model.maxOutputTokens),
       };
@@ -104,7 +118,7 @@ export function createPace(
       });
     },
     noteWait(scope, reason, delayMs) {
-      waits.set(scope, { reason, untilMs: Date.now() + delayMs + shownLongerMs });
+      waits.set(scope || tier.name, { reason, untilMs: Date.now() + delayMs + shownLongerMs });
     },
     noteOutcome(model, outcome) {
       const scope = quotaScopeOf(tier, model);
@@ -116,19 +130,30 @@ export function createPace(
         report(scope.name, { limits, pauseMs: 0, reason: "" });
       }
     },
-    settle({ scope, inputTokens, outputTokens, msPerToken }, model, payload, outcome) {
-      // Without usage what was charged stays charged.
-      if (outcome.kind !== "answered" || outcome.answer.usage.inputTokens === 0) return { scope, ms: {} };
-      const { usage } = outcome.answer;
-      estimates.note(model.model, payload.task, payload.weight?.[0] ?? 0, usage);
-      const input = usage.inputTokens - (cachedInputIsFree ? usage.cachedTokens : 0) - inputTokens;
-      const output = chargesMost ? 0 : usage.outputTokens - outputTokens;
-      const corrections = {
-        tokens: (input + output) * msPerToken.tokens,
-        input: input * msPerToken.input,
-        output: output * msPerToken.output,
+    settle({ terms, inputTokens, outputTokens, msEach }, { model, payload }, end) {
+      if (lease !== undefined) lease.held--;
+      const settlement = {
+        scope: terms.scope,
+        tier: tier.name,
+        costUsd: costOfCall(model, tier, payload, end),
+        held: lease && (() => lease.held),
       };
-      return { scope, ms: Object.fromEntries(Object.entries(corrections).filter(([, ms]) => ms !== 0)) };
+      // Without usage what was charged stays charged.
+      if (end?.outcome.kind !== "answered" || end.outcome.answer.usage.inputTokens === 0) {
+        return { ...settlement, ms: {} };
+      }
+      const { usage } = end.outcome.answer;
+      const calls = end.repairs + 1;
+      if (calls === 1) estimates.note(model.model, payload.task, payload.weight?.[0] ?? 0, usage);
+      const input = usage.inputTokens - (cachedInputIsFree ? usage.cachedTokens : 0) - inputTokens;
+      const output = chargesMost ? (calls - 1) * outputTokens : usage.outputTokens - outputTokens;
+      const ms = {
+        requests: (calls - 1) * msEach.requests,
+        tokens: (input + output) * msEach.tokens,
+        input: input * msEach.input,
+        output: output * msEach.output,
+      };
+      return { ...settlement, ms: Object.fromEntries(Object.entries(ms).filter(([, amount]) => amount !== 0)) };
     },
     waitReason() {
       const nowMs = Date.now();
@@ -153,4 +178,12 @@ const limitWords: Readonly<Record<string, string>> = {
   tokens: "its limit of tokens a minute is in use",
   input: "its limit of input tokens a minute is in use",
   output: "its limit of output tokens a minute is in use",
+  slots: "all calls that its maxConcurrency allows are in flight",
+  unpriced: "there is a budget and nobody knows its price",
+  "budget-unknown": "the budget of the run is not known here yet",
+  "budget-reserved": "the rest of the budget is reserved for calls in flight",
+  "budget-spent": "the budget is spent",
+  "day-unknown": "nobody knows yet what it has spent today",
+  "day-reserved": "the rest of its budget of today is reserved for calls in flight",
+  "day-spent": "its budget of today is spent; it goes on at 00:00 UTC",
 };

@@ -15,14 +15,17 @@ export async function passGate(
   callNumber: number,
   stood: boolean,
   { pace, pause }: Pick<TierPool, "pace" | "pause">,
-  gate: Gate,
+  { gate, hasBudget }: { readonly gate: Gate; readonly hasBudget: (batchId: string) => boolean },
 ): Promise<Verdict> {
   for (let inLine = stood; ; inLine = true) {
-    const question = pace.questionOf(model, job.task, inLine);
-    const verdict = await gate(job, callNumber, question);
+    const terms = pace.termsOf(model, job.task, inLine, hasBudget(job.batch));
+    if (terms?.lease !== undefined) terms.lease.held++;
+    const verdict = await gate(job, callNumber, terms);
+    if (verdict.kind === "admitted") return verdict;
+    if (terms?.lease !== undefined) terms.lease.held--;
     if (verdict.kind !== "paced") return verdict;
     const { delayMs, isPause, reason } = verdict;
-    pace.noteWait(question!.scope, reason, delayMs);
+    pace.noteWait(terms!.scope, reason, delayMs);
     if (isPause && delayMs > horizonMs) pause(model.model, reason, delayMs);
     if (delayMs > horizonMs || !(await pace.wait(delayMs))) return verdict;
   }

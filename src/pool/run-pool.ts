@@ -2,6 +2,7 @@ import { DelayedError, type Job, type Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { JobLabels } from "../job/batch.ts";
 import { type ExecuteContext, executeJob, type JobEnding } from "./execute-job.ts";
+import type { Pace } from "./pace.ts";
 import type { TierPool } from "./tier-pool.ts";
 
 /** A job that carries its own prompt, added by a plain BullMQ producer; the value is what its producer waits for. */
@@ -33,8 +34,14 @@ const finishedJobsKept = 100;
  * take three round trips to Redis, and the slot would stand empty for them.
  */
 const rowsAtTheReady = (slots: number): number => Math.ceil(slots / 16);
-/** Of a tier with limits as many again may have their turn and sleep until then; they hold no slot meanwhile. */
-const rowsToClaim = (slots: number, isPaced: boolean): number => slots * (isPaced ? 2 : 1) + rowsAtTheReady(slots);
+/**
+ * Of a tier with limits as many again may have their turn and sleep until then; they hold no slot meanwhile. Where calls
+ * are counted over all processes each row behind the gate counts, so there are no more of them than slots.
+ */
+function rowsToClaim(slots: number, pace: Pace): number {
+  if (pace.held() !== undefined) return slots;
+  return slots * (pace.isPaced ? 2 : 1) + rowsAtTheReady(slots);
+}
 
 /** Starts the workers of one tier in this process. The only place that speaks BullMQ's control flow. */
 export function runPool(
@@ -76,7 +83,7 @@ export function runPool(
   const worker = new Worker(pool.tier.name, process, {
     connection,
     prefix: queue.opts.prefix!,
-    concurrency: rowsToClaim(Math.max(1, share), pool.pace.isPaced),
+    concurrency: rowsToClaim(Math.max(1, share), pool.pace),
     ...stallOptions,
     removeOnComplete: { count: finishedJobsKept },
     removeOnFail: { count: finishedJobsKept },
@@ -98,7 +105,7 @@ export function runPool(
     }
     // Rows of a tier that stays down are claimed one at a time, so that they can move to their next model.
     pool.setLimit(Math.max(1, slots));
-    worker.concurrency = slots < share ? Math.max(1, slots) : rowsToClaim(slots, pool.pace.isPaced);
+    worker.concurrency = slots < share ? Math.max(1, slots) : rowsToClaim(slots, pool.pace);
     if (worker.isPaused()) void worker.resume();
   }
 

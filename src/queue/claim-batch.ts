@@ -75,7 +75,7 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
     },
     async forget(batchId) {
       const keys = names.batch(batchId);
-      await redis.unlink(keys.done, keys.payloads, keys.moves, keys.calls, keys.results);
+      await redis.unlink(keys.done, keys.payloads, keys.moves, keys.calls, keys.results, keys.spend);
       await redis.srem(names.openBatches, batchId);
       await redis.expire(keys.batch, endedBatchKeptSeconds);
     },

@@ -23,6 +23,12 @@ export interface FleetNames {
   batch(batchId: string): BatchNames;
   /** Hash: where the limits of a tier or model stand; its fields are told in pool/pace.lua. */
   pace(scope: string): string;
+  /** Hash: process id → calls of a tier that it has in flight; of tiers with `maxConcurrency`. */
+  leases(tier: string): string;
+  /** Hash: what a tier has spent of its budget of a day. */
+  spend(tier: string): string;
+  /** The keys of what lets rows of a batch wait: pace, leases, spend of the batch, spend of the tier. */
+  ofTerms(batchId: string, terms: { readonly scope: string; readonly tier: string }): readonly string[];
 }
 
 export interface BatchNames {
@@ -41,6 +47,8 @@ export interface BatchNames {
   readonly calls: string;
   /** Stream: recorded results that are not yet on disk. */
   readonly results: string;
+  /** Hash: what it may spend, has spent and has reserved; its fields are told in pool/budget.lua. */
+  readonly spend: string;
 }
 
 /** The queue to which a plain BullMQ producer adds rows that are to be routed by their task. */
@@ -48,6 +56,10 @@ export const inboxQueue = "inbox";
 
 export function fleetNames(fleet: string): FleetNames {
   const tag = `{${fleet}}`;
+  const batchBase = (batchId: string) => `${tag}/batch/${batchId}`;
+  const pace = (scope: string) => `${tag}/pace/${scope}`;
+  const leases = (tier: string) => `${tag}/leases/${tier}`;
+  const spend = (tier: string) => `${tag}/spend/${tier}`;
   return {
     fleet,
     protocol: `${tag}/protocol`,
@@ -58,9 +70,12 @@ export function fleetNames(fleet: string): FleetNames {
     latencies: `${tag}/latencies`,
     openBatches: `${tag}/open-batches`,
     auditHeads: (day) => `${tag}/audit-heads/${day}`,
-    pace: (scope) => `${tag}/pace/${scope}`,
+    pace,
+    leases,
+    spend,
+    ofTerms: (batchId, { scope, tier }) => [pace(scope), leases(tier), `${batchBase(batchId)}/spend`, spend(tier)],
     batch: (batchId) => {
-      const base = `${tag}/batch/${batchId}`;
+      const base = batchBase(batchId);
       return {
         batch: base,
         done: `${base}/done`,
@@ -68,6 +83,7 @@ export function fleetNames(fleet: string): FleetNames {
         moves: `${base}/moves`,
         calls: `${base}/calls`,
         results: `${base}/results`,
+        spend: `${base}/spend`,
       };
     },
   };

@@ -8,9 +8,9 @@ export type RedisScript = (keys: readonly string[], args: readonly ScriptArgumen
 
 /**
  * Makes a Lua file callable on a connection; it is sent once and then named by its hash.
- * @param before a file whose functions it uses.
+ * @param before files whose functions it uses.
  */
-export function redisScript(redis: Redis, file: URL, numberOfKeys: number, before?: URL): RedisScript {
+export function redisScript(redis: Redis, file: URL, numberOfKeys: number, before: readonly URL[] = []): RedisScript {
   const name = `promptfleet:${basename(fileURLToPath(file), ".lua")}-${numberOfKeys}`;
   const commands = redis as unknown as Record<string, (args: ScriptArgument[]) => Promise<unknown>>;
   if (commands[name] === undefined) redis.defineCommand(name, { lua: sourceOf(file, before), numberOfKeys });
@@ -21,7 +21,7 @@ export function redisScript(redis: Redis, file: URL, numberOfKeys: number, befor
 }
 
 /** Only the first line of a script may be its `#!lua`. */
-function sourceOf(file: URL, before: URL | undefined): string {
-  const source = readFileSync(file, "utf8");
-  return before === undefined ? source : readFileSync(before, "utf8") + source.replace(/^#!.*/, "");
+function sourceOf(file: URL, before: readonly URL[]): string {
+  const sources = [...before, file].map((one) => readFileSync(one, "utf8"));
+  return sources.map((source, at) => (at === 0 ? source : source.replace(/^#!.*/, ""))).join("\n");
 }

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { PaceCorrection, RowAction } from "../job/batch.ts";
+import type { RowAction, Settlement } from "../job/batch.ts";
 import { coalesce } from "../queue/coalesce.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
@@ -11,8 +11,8 @@ export interface RecordEntry {
   /** "PROCESS NUMBER" of the call that is settled by this; empty for the owner's own records. */
   readonly call: string;
   readonly action: RowAction;
-  /** Of a call with limits. */
-  readonly pace?: PaceCorrection | undefined;
+  /** Of a call with terms. */
+  readonly settlement?: Settlement | undefined;
 }
 
 /** True when it was done as asked; false when somebody else was first. */
@@ -25,35 +25,44 @@ export type Recorder = (batchId: string, entry: RecordEntry) => Promise<boolean>
 export function createRecorder(
   redis: Redis,
   names: FleetNames,
+  processId: string,
   mayBeRebuilt: () => boolean,
   onTrouble: (reason: string | undefined) => void,
 ): Recorder {
   const recordScript = new URL("./record.lua", import.meta.url);
   const script = redisScript(redis, recordScript, 6);
-  const pacedScript = redisScript(redis, recordScript, 7);
+  const settlingScript = redisScript(redis, recordScript, 10);
   const send = coalesce<RecordEntry, boolean>(async (group, entries) => {
     const [batchId, generation] = group.split("/", 2);
     const keys = names.batch(batchId!);
     const keyList = [keys.batch, keys.done, keys.payloads, keys.moves, keys.calls, keys.results];
     const args: (string | number)[] = [generation!];
-    const scope = entries[0]!.pace?.scope;
+    const terms = entries[0]!.settlement;
+    if (terms !== undefined) args.push(processId, terms.held?.() ?? "");
     for (const entry of entries) {
       args.push(entry.row, entry.call, entry.action.kind, argumentOf(entry.action));
-      if (entry.pace !== undefined) args.push(correctionsOf(entry.pace));
+      if (entry.settlement !== undefined) args.push(correctionsOf(entry.settlement), nanoUsdOf(entry.settlement));
     }
     const answers =
-      scope === undefined ? await script(keyList, args) : await pacedScript([...keyList, names.pace(scope)], args);
+      terms === undefined
+        ? await script(keyList, args)
+        : await settlingScript([...keyList, ...names.ofTerms(batchId!, terms)], args);
     if (answers === null && mayBeRebuilt())
       throw new Error("Redis came back without this batch, which is not rebuilt yet");
     return entries.map((_entry, at) => (answers as number[] | null)?.[at] === 1);
   }, onTrouble);
   return (batchId, entry) => {
     const group = `${batchId}/${entry.generation}`;
-    return send(entry.pace === undefined ? group : `${group}/${entry.pace.scope}`, entry);
+    const { settlement } = entry;
+    return send(settlement === undefined ? group : `${group}/${settlement.tier}/${settlement.scope}`, entry);
   };
 }
 
-function correctionsOf({ ms }: PaceCorrection): string {
+/** Rounded up: a budget must hold. */
+const nanoUsdOf = ({ costUsd }: Settlement): string =>
+  costUsd === undefined ? "" : `${Math.ceil(costUsd * 1e9 - 1e-6)}`;
+
+function correctionsOf({ ms }: Settlement): string {
   return Object.entries(ms)
     .map(([limit, amount]) => `${limit} ${amount.toFixed(3)}`)
     .join(" ");

@@ -11,8 +11,10 @@
     record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
-  For rows with limits: KEYS[7] pace hash of their scope, ARGV[2..] five a row, the last "LIMIT ms LIMIT ms …": by how
-  much the call's tokens were charged too little or too much. Applied once a call, whoever was first to record.
+  For rows with terms: KEYS[7] pace hash of their scope, KEYS[8] leases hash of the tier, KEYS[9] spend hash of the
+  batch, KEYS[10] spend hash of the tier; ARGV[2] process, ARGV[3] calls of the tier that it holds now ("" = not
+  counted); ARGV[4..] six a row: also "LIMIT ms LIMIT ms …", by how much the call's tokens were charged too little or
+  too much, and what it has cost in billionths of a dollar ("" = nobody knows). Settled once a call, whoever was first.
   Returns one number a row: 1 done as asked, 0 somebody was first or the row is elsewhere by now; or false when the
   batch is unknown.
   All results of a call make one entry of the stream, its fields the rows and its values their lines; what is removed is
@@ -45,9 +47,35 @@ local function correctPace(corrections)
   end
 end
 
-local stride = KEYS[7] and 5 or 4
+--- What the call has cost is spent, and what was reserved for it is free again.
+local function settleCost(call, cost)
+  local reservation = redis.call("HGET", KEYS[9], "c:" .. call)
+  if not reservation then
+    return
+  end
+  redis.call("HDEL", KEYS[9], "c:" .. call)
+  local amount, day = string.match(reservation, "(%d+):(%d+)")
+  local spent = cost == "" and amount or cost
+  redis.call("HINCRBY", KEYS[9], "reserved", "-" .. amount)
+  redis.call("HINCRBY", KEYS[9], "spent", spent)
+  if cost == "" then
+    redis.call("HINCRBY", KEYS[9], "unconfirmed", amount)
+  end
+  if redis.call("HEXISTS", KEYS[10], day .. ":reserved") == 1 then
+    redis.call("HINCRBY", KEYS[10], day .. ":reserved", "-" .. amount)
+    redis.call("HINCRBY", KEYS[10], day .. ":spent", spent)
+  end
+end
+
+local first, stride = 2, 4
+if KEYS[7] then
+  first, stride = 4, 6
+  if ARGV[3] ~= "" then
+    redis.call("HSET", KEYS[8], ARGV[2], ARGV[3])
+  end
+end
 local indexes = {}
-for i = 2, #ARGV, stride do
+for i = first, #ARGV, stride do
   indexes[#indexes + 1] = ARGV[i]
 end
 local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
@@ -56,11 +84,14 @@ local answers = {}
 local settled = {}
 local recorded = {}
 local entry = {}
-for i = 2, #ARGV, stride do
+for i = first, #ARGV, stride do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer = 0
   local givenUp = false
-  if call ~= "" and calls[(i - 2) / stride + 1] == call then
+  if KEYS[7] and call ~= "" then
+    settleCost(call, ARGV[i + 5])
+  end
+  if call ~= "" and calls[(i - first) / stride + 1] == call then
     settled[#settled + 1] = index
     if KEYS[7] then
       correctPace(ARGV[i + 4])

@@ -22,6 +22,8 @@ export interface RunState {
   readonly configHash: string;
   /** ms since 1970 of the first start, from which `--deadline` counts. */
   readonly startedAtMs: number;
+  /** US dollars that were spent under a budget up to the last look. */
+  readonly spentUsd?: number;
 }
 
 export const statePath = (outputPath: string): string => `${outputPath}.part.json`;

@@ -17,8 +17,11 @@ const tokensPerImage = 1_000;
 /** The dearest way that we know of in which a provider counts one image. */
 const mostTokensPerImage = 50_000;
 
+/** What is said of an answer that does not fit, without the form itself. */
+const mostMendingBytes = 4_096;
+
 /** Four bytes a token, three beyond ASCII; what is no text (an image) counts by the piece. Pure. */
-export function weighRequest({ messages: own, openaiBody }: PromptRequest): RequestWeight {
+export function weighRequest({ messages: own, openaiBody, answerForm }: PromptRequest): RequestWeight {
   const { messages = own, ...rest } = (openaiBody ?? {}) as { readonly messages?: readonly Message[] };
   let inputTokens = 3;
   let mostInputTokens = mostTokensPerMessage;
@@ -31,8 +34,10 @@ export function weighRequest({ messages: own, openaiBody }: PromptRequest): Requ
     inputTokens += tokensPerMessage + others * tokensPerImage;
     mostInputTokens += bytes + mostTokensPerMessage + others * mostTokensPerImage;
   }
-  // Tools and schemas are input too.
-  const restBytes = openaiBody === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest));
+  // Tools and schemas are input too; a form's words come a second time when an answer is to be mended.
+  const restBytes =
+    (openaiBody === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest))) +
+    (answerForm === undefined ? 0 : 2 * Buffer.byteLength(JSON.stringify(answerForm)) + mostMendingBytes);
   return {
     inputTokens: Math.ceil(inputTokens + restBytes / bytesPerToken),
     mostInputTokens: Math.ceil(mostInputTokens + restBytes),

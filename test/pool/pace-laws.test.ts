@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { PaceQuestion } from "../../src/pool/gate.ts";
+import type { Terms } from "../../src/pool/gate.ts";
 import { horizonMs } from "../../src/pool/pace.ts";
 import { type GivenProcess, givenBatch } from "../support/given-batch.ts";
 import { chargeOf, feedWeighed, question } from "../support/given-pace.ts";
@@ -11,7 +11,7 @@ import { seededRandom } from "../support/simulated-answers.ts";
 const server = withRedis();
 
 /** Asks for a row as a pool does, sleeping as it is told, until it has its turn; when it starts. */
-async function start(process: GivenProcess, row: number, pace: PaceQuestion): Promise<CountedStart> {
+async function start(process: GivenProcess, row: number, pace: Terms): Promise<CountedStart> {
   for (let stood = false; ; stood = true) {
     const verdict = await process.gate(row, { call: row + 1, pace: { ...pace, stood } });
     const askedMs = performance.now();
@@ -32,7 +32,7 @@ describe("seeded rows of mixed sizes from three processes", () => {
       const perMinute = 6_000_000;
       const weights = Array.from({ length: 160 }, () => [Math.ceil(20 + 20_000 * random() ** 8), 0] as const);
       await feedWeighed(batch, weights);
-      const pace = { ...question({ tpm: perMinute }), terms: [0, perMinute, 0, 0, "real", 1, 1, horizonMs] };
+      const pace = { ...question({ tpm: perMinute }), pace: [0, perMinute, 0, 0, "real", 1, 1, horizonMs] };
       const processes = [batch.owner, await batch.join("second"), await batch.join("third")];
       const startedMs = performance.now();
       const starts = await Promise.all(weights.map((_weight, row) => start(processes[row % 3]!, row, pace)));

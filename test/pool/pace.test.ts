@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { horizonMs, type QuotaNews } from "../../src/pool/pace.ts";
 import { createQuotaReporter } from "../../src/pool/report-quota.ts";
 import { type GivenBatch, givenBatch } from "../support/given-batch.ts";
-import { chargeOf, feedWeighed, fillBuckets, question } from "../support/given-pace.ts";
+import { chargeOf, feedWeighed, fillBuckets, question, settlementOf } from "../support/given-pace.ts";
 import { withRedis } from "../support/redis-server.ts";
 
 const server = withRedis();
@@ -121,11 +121,11 @@ describe("the pace", () => {
     const batch = await givenBatch(server);
     await feedWeighed(batch, [[600, 0]]);
     await fillBuckets(batch);
-    const { msPerToken } = chargeOf(await batch.owner.gate(0, { pace: question({ tpm: 60_000 }) }));
+    const { msEach } = chargeOf(await batch.owner.gate(0, { pace: question({ tpm: 60_000 }) }));
     const readAt = async () => Number(await batch.redis.hget(batch.names.pace("lab"), "tokens"));
     const before = await readAt();
     await batch.redis.setbit(batch.keys.done, 0, 1);
-    const correction = { scope: "lab", ms: { tokens: -500 * msPerToken.tokens } };
+    const correction = settlementOf({ tokens: -500 * msEach.tokens });
     const settle = () => batch.owner.act(0, 1, { kind: "record", line: "{}" }, 0, correction);
     expect(await settle()).toBe(false);
     await settle();
@@ -137,7 +137,7 @@ describe("the pace", () => {
     await feedWeighed(batch, [[600, 0]]);
     await batch.owner.gate(0, { pace: question({ tpm: 600_000 }) });
     await batch.redis.del(batch.names.pace("lab"));
-    await batch.owner.act(0, 1, { kind: "record", line: "{}" }, 0, { scope: "lab", ms: { tokens: -1e6 } });
+    await batch.owner.act(0, 1, { kind: "record", line: "{}" }, 0, settlementOf({ tokens: -1e6 }));
     expect(await batch.redis.exists(batch.names.pace("lab"))).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
-import type { JobLabels, PaceCorrection, RowAction } from "../../src/job/batch.ts";
-import { createGate, type PaceQuestion, type Verdict } from "../../src/pool/gate.ts";
+import type { JobLabels, RowAction, Settlement } from "../../src/job/batch.ts";
+import { createGate, type Terms, type Verdict } from "../../src/pool/gate.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
 import { type BatchClaims, type ClaimRequest, createBatchClaims } from "../../src/queue/claim-batch.ts";
 import { connectRedis, readIncarnation } from "../../src/queue/connection.ts";
@@ -15,12 +15,9 @@ import type { TestRedis } from "./redis-server.ts";
 export interface GivenProcess {
   readonly id: string;
   readonly membership: Membership;
-  gate(
-    row: number,
-    place?: { hop?: number; generation?: number; call?: number; pace?: PaceQuestion },
-  ): Promise<Verdict>;
+  gate(row: number, place?: { hop?: number; generation?: number; call?: number; pace?: Terms }): Promise<Verdict>;
   record(row: number, call: number, line: string, generation?: number): Promise<boolean>;
-  act(row: number, call: number, action: RowAction, generation?: number, pace?: PaceCorrection): Promise<boolean>;
+  act(row: number, call: number, action: RowAction, generation?: number, pace?: Settlement): Promise<boolean>;
 }
 
 /** A fleet with one open batch, whose owner is the process `owner`; the scripts are the real ones. */
@@ -95,9 +92,9 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
     memberships.push(membership);
     await membership.beat();
     const gate = createGate(redis, names, id, () => knownIncarnation, noteTrouble);
-    const record = createRecorder(redis, names, mayBeRebuilt, noteTrouble);
+    const record = createRecorder(redis, names, id, mayBeRebuilt, noteTrouble);
     const act: GivenProcess["act"] = (row, call, action, generation = 0, pace = undefined) =>
-      record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action, pace });
+      record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action, settlement: pace });
     return {
       id,
       membership,

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import type { Lease } from "../../src/pool/gate.ts";
+import { type GivenBatch, type GivenProcess, givenBatch } from "../support/given-batch.ts";
+import { feedWeighed, question, settlementOf } from "../support/given-pace.ts";
+import { withRedis } from "../support/redis-server.ts";
+
+const server = withRedis();
+
+/** A process with its count of calls, as a pool keeps it. */
+function holder(process: GivenProcess, most: number) {
+  const lease: Lease = { most, held: 0 };
+  return {
+    async ask(row: number): Promise<boolean> {
+      lease.held++;
+      const verdict = await process.gate(row, { call: row + 1, pace: { ...question({}), lease } });
+      if (verdict.kind !== "admitted") lease.held--;
+      return verdict.kind === "admitted";
+    },
+    settle(row: number): Promise<boolean> {
+      lease.held--;
+      const settlement = settlementOf({}, { held: () => lease.held });
+      return process.act(row, row + 1, { kind: "record", line: "{}" }, 0, settlement);
+    },
+  };
+}
+
+const rowsOf = async (batch: GivenBatch, count: number) => {
+  await feedWeighed(batch, Array(count).fill([1, 1]));
+  return Array.from({ length: count }, (_, row) => row);
+};
+
+describe("the calls of a tier over all processes", () => {
+  it("are never more than its maxConcurrency, in whatever order processes ask and settle", async () => {
+    const batch = await givenBatch(server);
+    const rows = await rowsOf(batch, 60);
+    const holders = [batch.owner, await batch.join("second"), await batch.join("third")].map((one) => holder(one, 7));
+    let inFlight = 0;
+    let most = 0;
+    const waiting = rows.map((row) => ({ row, by: holders[row % 3]! }));
+    while (waiting.length > 0) {
+      const asked = waiting.splice(0, 12);
+      const admitted = await Promise.all(
+        asked.map(async (one) => {
+          if (!(await one.by.ask(one.row))) return false;
+          most = Math.max(most, ++inFlight);
+          return true;
+        }),
+      );
+      waiting.push(...asked.filter((_one, at) => !admitted[at]));
+      const toSettle = asked.filter((_one, at) => admitted[at]);
+      inFlight -= toSettle.length;
+      await Promise.all(toSettle.map(({ row, by }) => by.settle(row)));
+    }
+    expect(most).toBe(7);
+  });
+
+  it("are free again at once when the process that holds them is dead", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 4);
+    const dead = await batch.join("dead");
+    const [one, other] = [holder(dead, 2), holder(batch.owner, 2)];
+    expect(await one.ask(0)).toBe(true);
+    expect(await one.ask(1)).toBe(true);
+    expect(await other.ask(2)).toBe(false);
+    await batch.redis.zadd(batch.names.processes, 1, "dead");
+    expect(await other.ask(2)).toBe(true);
+    expect(await other.ask(3)).toBe(true);
+  });
+
+  it("cost rows of tiers without maxConcurrency nothing: no key is written", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 1);
+    await batch.owner.gate(0);
+    expect(await batch.redis.exists(batch.names.leases("lab"))).toBe(0);
+  });
+});
