@@ -7,6 +7,7 @@ import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.t
 import { messageOf, UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
+import { createForeignTurns } from "./pool/foreign-turn.ts";
 import { createGate, processTimeoutMs } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createMembership, shareOf } from "./pool/membership.ts";
@@ -198,6 +199,7 @@ export async function joinFleet(options: JoinOptions) {
     claims,
     placeRows,
     record,
+    waitForTurn: createForeignTurns(redis, names),
     /** Ends batches that nobody can come back for. */
     forgetOwnerless: () => forgetOwnerless(redis, names, claims, (output) => existsSync(statePath(output))),
     incarnation: () => incarnation,

@@ -38,6 +38,9 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     }
     const blocked = pool.blockedFor(model.model);
     if (blocked !== undefined) return { kind: "later", delayMs: Math.round(blocked.delayMs) };
+    const cameBack = job.attemptsStarted > 1;
+    const laterMs = await fleet().waitForTurn(pool, { model, task: row.task, payload: row.payload, cameBack });
+    if (laterMs !== undefined) return { kind: "later", delayMs: Math.round(laterMs) };
 
     const payload = JSON.parse(row.payload) as RowPayload;
     const rowKey = `foreign-${job.id}`;
