@@ -30,7 +30,7 @@ import { openTierQueues } from "./queue/tier-queues.ts";
 import { openAuditTrail } from "./results/audit-trail.ts";
 import { createRecorder } from "./results/record-once.ts";
 import { statePath } from "./results/run-state.ts";
-import { createSpendLedger } from "./results/spend-ledger.ts";
+import { openSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { mayHold } from "./routing/privacy-gate.ts";
 
@@ -116,12 +116,7 @@ export async function joinFleet(options: JoinOptions) {
       : openAuditTrail({ directory: auditDirectory, processId, identity: identityOfThisProcess(), redis, names });
   const privateTasks = new Set(Object.keys(config.tasks).filter((task) => config.tasks[task]?.private));
   const reportQuota = createQuotaReporter(redis, names);
-  const daily = Object.keys(config.tiers).filter((tier) => config.tiers[tier]?.dailyBudgetUsd !== undefined);
-  const { ledgerDirectory } = options;
-  const ledger =
-    ledgerDirectory !== undefined && daily.length > 0
-      ? createSpendLedger(redis, names, daily, ledgerDirectory)
-      : undefined;
+  const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
   const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
   const share = shareLatencies(redis, names, latencies);
@@ -132,7 +127,7 @@ export async function joinFleet(options: JoinOptions) {
   function onBeat(): void {
     divideSlots();
     sayLeases(redis, names, processId, pools);
-    ledger?.sync().then(
+    ledger.sync().then(
       () => noteTrouble("ledger")(undefined),
       (error) => noteTrouble("ledger")(messageOf(error)),
     );

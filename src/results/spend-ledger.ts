@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import type { Config } from "../config/config.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
 
@@ -16,6 +17,17 @@ interface DaySpend {
 export interface SpendLedger {
   /** Writes down what Redis knows of today, and tells Redis what it has forgotten. */
   sync(): Promise<void>;
+}
+
+/** Of all tiers of a config that have a budget of a day; without a directory nothing is written down. */
+export function openSpendLedger(
+  redis: Redis,
+  names: FleetNames,
+  { tiers }: Pick<Config, "tiers">,
+  directory: string | undefined,
+): SpendLedger {
+  const daily = Object.keys(tiers).filter((tier) => tiers[tier]?.dailyBudgetUsd !== undefined);
+  return createSpendLedger(redis, names, directory === undefined ? [] : daily, directory ?? "");
 }
 
 /**
