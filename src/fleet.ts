@@ -6,11 +6,12 @@ import type { Config, TierConfig } from "./config/config.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
 import { messageOf, UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
+import { dividePools, noticesOf } from "./pool/divide-pools.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createForeignTurns } from "./pool/foreign-turn.ts";
 import { createGate, processTimeoutMs } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
-import { createMembership, shareOf } from "./pool/membership.ts";
+import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
 import { createPace } from "./pool/pace.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
@@ -118,14 +119,14 @@ export async function joinFleet(options: JoinOptions) {
   const reportQuota = createQuotaReporter(redis, names);
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
-  const membership = createMembership(redis, names, processId, () => [...pools.keys()], onBeat);
+  const membership = createMembership(redis, names, processId, () => noticesOf(pools), onBeat);
   const share = shareLatencies(redis, names, latencies);
   if (alone) await membership.buryOthers();
   await membership.beat();
   if (prefersLatency(config)) await share();
 
   function onBeat(): void {
-    divideSlots();
+    dividePools(processId, membership, pools);
     sayLeases(redis, names, processId, pools);
     ledger.sync().then(
       () => noteTrouble("ledger")(undefined),
@@ -133,12 +134,6 @@ export async function joinFleet(options: JoinOptions) {
     );
     share().catch(() => {});
     memory.look().catch(() => {});
-  }
-
-  function divideSlots(): void {
-    for (const [tier, running] of pools) {
-      running.setShare(shareOf(processId, membership.membersOf(tier), running.pool.fullConcurrency));
-    }
   }
 
   const { modelOf, hasBudget } = createModelTables(redis, names, config);
@@ -206,7 +201,7 @@ export async function joinFleet(options: JoinOptions) {
     /** Why Redis holds things up, if it does. */
     redisTrouble: () => [...troubles.values()][0],
     /** Calls that this process may have in flight at a tier, when it works it. */
-    concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.fullConcurrency,
+    concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.sizes.full(),
     pools: (): readonly RunningPool[] => [...pools.values()],
     /** Starts this process' pool of a tier; does nothing when it runs. */
     async startPool(tierName: string): Promise<void> {

@@ -32,6 +32,8 @@ export interface RunSummary {
 export interface TierSnapshot {
   readonly tier: string;
   readonly running: number;
+  /** Calls that may run here at once; what was found so far, where that is to be found. */
+  readonly slots: number;
   readonly waiting: number;
   readonly reason: string | undefined;
 }
@@ -58,7 +60,8 @@ export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
     const inFlight = running?.pool.inFlight() ?? 0;
     const waiting = Math.max(0, rows - inFlight);
     const reason = running === undefined ? "no pool of this process works it" : running.pool.waitReason();
-    return { tier, running: inFlight, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined };
+    const slots = running?.slots() ?? 0;
+    return { tier, running: inFlight, slots, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined };
   });
   return {
     rowsSeen: table.length,

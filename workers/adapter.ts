@@ -41,6 +41,13 @@ export type Probe =
   | { readonly usable: true; readonly models: readonly string[] }
   | { readonly usable: false; readonly outcome: Exclude<Outcome, { kind: "answered" }> };
 
+export interface Gauges {
+  /** Calls that the server works on, whoever sent them. */
+  readonly running: number;
+  /** Calls that wait there. */
+  readonly waiting: number;
+}
+
 /** A connection to one endpoint. No method rejects: every end is an Outcome. */
 export interface Endpoint {
   call(call: BackendCall): Promise<Outcome>;
@@ -51,14 +58,21 @@ export interface Endpoint {
    * @param onProgress told how far it is, in words for the display.
    */
   pull?(model: string, onProgress: (progress: string) => void, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * What the server says of its queue, asked about once a second while calls are in flight. "none": it does not tell, do
+   * not ask again; undefined: not this time.
+   */
+  gauges?(signal: AbortSignal): Promise<Gauges | "none" | undefined>;
   close(): Promise<void>;
 }
 
 /** The code that speaks one provider's protocol. */
 export interface Adapter {
   readonly provider: Provider;
-  /** Calls in flight per endpoint when `concurrency` is "auto" (until capacity is found by itself). */
+  /** Calls in flight per endpoint to begin with when `concurrency` is "auto". */
   readonly defaultConcurrency: number;
+  /** "auto" stays at the default: more calls at once could not be more work done. Default false. */
+  readonly hasFixedConcurrency?: boolean;
   /** True when it needs a base URL. */
   readonly needsBaseUrl: boolean;
   connect(options: EndpointOptions): Endpoint;

@@ -52,6 +52,7 @@ export function cliAdapter(program: CliProgram, environment?: Environment): Adap
     provider: program.provider,
     // Each call is a process that works for itself for some tenths of a second before it waits.
     defaultConcurrency: availableParallelism(),
+    hasFixedConcurrency: true,
     needsBaseUrl: false,
     connect: (options) => connect(program, options, environment),
   };

@@ -12,6 +12,7 @@ import type { Failure } from "./response.ts";
 export const llamaCpp: Adapter = {
   provider: "llama-cpp",
   defaultConcurrency: 4,
+  hasFixedConcurrency: true,
   needsBaseUrl: false,
   connect,
 };

@@ -4,6 +4,7 @@ import type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "./a
 import { inWordsIfRefused } from "./answer-form.ts";
 import { chatRequest, type FormOption, readChatCompletion } from "./chat-completion.ts";
 import { classifyResponse } from "./classify.ts";
+import { readGauges } from "./gauges.ts";
 import { type HttpConnection, openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
 import { withQuota } from "./rate-limit-headers.ts";
@@ -12,7 +13,7 @@ import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 /** In what members of this family differ. */
 export interface OpenaiDialect {
   readonly provider: Provider;
-  /** Calls in flight per endpoint when `concurrency` is "auto". */
+  /** Calls in flight per endpoint to begin with when `concurrency` is "auto". */
   readonly defaultConcurrency: number;
   /** The path to use when the base URL has none. */
   readonly defaultPath: string;
@@ -46,6 +47,7 @@ export const openaiCompatible = openaiAdapter({
 function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
   const connection = openConnection(options);
   const path = connection.basePath || dialect.defaultPath;
+  const serverPath = path.replace(/\/v1$/, "");
   const chatPath = `${path}/chat/completions`;
   const { host } = connection;
   const { apiKey } = options;
@@ -89,11 +91,18 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
         if (response.kind !== "response" || isSuccess(response.status)) return response;
         return classifyResponse(response, { host, apiKey });
       };
-      const notReady = await dialect.checkReady?.(get, path.replace(/\/v1$/, ""));
+      const notReady = await dialect.checkReady?.(get, serverPath);
       if (notReady !== undefined) return { usable: false, outcome: notReady };
       const response = await get(`${path}/models`);
       if (response.kind !== "response") return { usable: false, outcome: response };
       return readModels(response, host, contextTokens);
+    },
+    async gauges(signal) {
+      // A provider's server has none, or they are not about us.
+      if (options.location === "cloud") return "none";
+      const response = await send(connection, `${serverPath}/metrics`, signal);
+      if (response.kind !== "response") return undefined;
+      return isSuccess(response.status) ? readGauges(response.text) : "none";
     },
     close: () => connection.close(),
   };

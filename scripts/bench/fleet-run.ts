@@ -15,7 +15,8 @@ export interface FleetRun {
   readonly input: string;
   readonly rows: number;
   readonly port: number;
-  readonly concurrency: number;
+  /** Default: "auto". */
+  readonly concurrency?: number | undefined;
   readonly nodeOptions?: readonly string[];
 }
 
@@ -45,7 +46,7 @@ export async function measureFleetRun(run: FleetRun): Promise<{ client: ProcessM
         program,
         ...["run", input, "-o", output, "--json", "--data-dir", dataDirectory],
         ...["--base-url", `http://127.0.0.1:${port}/v1`, "--model", "sim"],
-        ...["--concurrency", `127.0.0.1-${port}=${concurrency}`],
+        ...(concurrency === undefined ? [] : ["--concurrency", `127.0.0.1-${port}=${concurrency}`]),
       ],
     });
     await checkAnswers(output, rows);

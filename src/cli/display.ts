@@ -96,8 +96,8 @@ function terminalLines(snapshot: RunSnapshot, perSecond: number, elapsedMs: numb
   const done = progress.answered + progress.failed;
   const share = sawAllRows && rowsSeen > 0 ? done / rowsSeen : undefined;
   const lines = [`${bar(share)} ${summaryLine(snapshot, perSecond)} · ${duration(elapsedMs)}`];
-  for (const { tier, running, waiting, reason } of snapshot.tiers) {
-    lines.push(`  ${tier.padEnd(12)} ${count(running)} running · ${count(waiting)} waiting`);
+  for (const { tier, running, slots, waiting, reason } of snapshot.tiers) {
+    lines.push(`  ${tier.padEnd(12)} ${count(running)} of ${count(slots)} running · ${count(waiting)} waiting`);
     if (reason !== undefined) lines.push(`    waits: ${reason}`);
   }
   if (snapshot.reason !== undefined) lines.push(`  waits: ${snapshot.reason}`);

@@ -2,9 +2,13 @@ import type { Endpoint } from "../../workers/adapter.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
 import type { Outcome } from "../job/outcome.ts";
+import type { PromptRequest } from "../job/row.ts";
 import { afterOutcome, afterProbe, type Breaker, closedBreaker, probeNow } from "./breaker.ts";
 import { type ConnectionOptions, connectEndpoints } from "./connect-endpoints.ts";
 import { patienceMs } from "./decide-retry.ts";
+import type { EndpointSize } from "./endpoint-size.ts";
+import { createPlaces } from "./places.ts";
+import { type CallEndKind, newSize, openPoolSizes, type PoolSizes } from "./sized-endpoints.ts";
 
 /** One endpoint of a tier as this process sees it. */
 export interface EndpointState {
@@ -12,6 +16,8 @@ export interface EndpointState {
   readonly baseUrl: string;
   breaker: Breaker;
   inFlight: number;
+  /** Calls that it is sent at once, where that is to be found. */
+  readonly size: EndpointSize | undefined;
   /** Rows it has answered; grows. */
   answered: number;
   /** What its last good probe said it has. */
@@ -20,18 +26,19 @@ export interface EndpointState {
 
 /** The endpoints of a tier, each with a breaker of its own. */
 export interface Endpoints {
-  /** Calls that one endpoint takes when nothing is wrong with it. */
-  readonly perEndpoint: number;
+  /** How many calls they take when nothing is wrong with them. */
+  readonly sizes: PoolSizes;
   readonly all: readonly EndpointState[];
   inFlight(): number;
   /** Calls that may be in flight at all endpoints together. */
   setLimit(calls: number): void;
   /**
-   * A place for one call, at the endpoint with the most room; waits for one, first come, first served. Undefined when
-   * there is none to be had: all endpoints are down, or `turnAway` was called.
+   * A place for one call; waits for one. Undefined when there is none to be had: all endpoints are down, or `turnAway` was
+   * called.
    */
-  acquire(): Promise<EndpointState | undefined>;
-  release(state: EndpointState): void;
+  acquire(request: PromptRequest): Promise<EndpointState | undefined>;
+  /** @param end how the call ended, if one was made. */
+  release(state: EndpointState, latencyMs: number, end?: CallEndKind): void;
   /** For good: sends away all who wait for a place, and all who come after, such as a row that was at the gate. */
   turnAway(): void;
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
@@ -76,6 +83,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     baseUrl,
     breaker: closedBreaker,
     inFlight: 0,
+    size: newSize(tier, adapter),
     answered: 0,
     models: undefined,
   }));
@@ -87,7 +95,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     if (state.breaker === breaker) return;
     const wasOpen = state.breaker.kind === "open" ? state.breaker.probeAtMs : undefined;
     state.breaker = breaker;
-    serveWaiting();
+    places.serve();
     if (breaker.kind === "open" && breaker.probeAtMs !== wasOpen) scheduleProbe(state, breaker.probeAtMs);
     onChange();
   }
@@ -112,38 +120,15 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
 
   function allowanceOf(state: EndpointState): number {
     if (state.breaker.kind === "open") return 0;
-    return state.breaker.kind === "trial" ? 1 : perEndpoint;
+    return state.breaker.kind === "trial" ? 1 : (state.size?.limit() ?? perEndpoint);
   }
 
-  const allowance = () => endpoints.reduce((sum, state) => sum + allowanceOf(state), 0);
-  const inFlight = () => endpoints.reduce((sum, state) => sum + state.inFlight, 0);
-  const waiting: ((state: EndpointState | undefined) => void)[] = [];
-  let limit = Infinity;
-  let turningAway = false;
-
-  /** Takes a place if there is one now. */
-  function take(): EndpointState | undefined {
-    if (inFlight() >= limit) return undefined;
-    let best: EndpointState | undefined;
-    let bestRoom = 0;
-    for (const state of endpoints) {
-      const room = allowanceOf(state) - state.inFlight;
-      if (room > bestRoom) {
-        best = state;
-        bestRoom = room;
-      }
-    }
-    if (best !== undefined) best.inFlight++;
-    return best;
-  }
-
-  function serveWaiting(): void {
-    while (waiting.length > 0) {
-      const state = take();
-      if (state === undefined && allowance() > 0) return;
-      waiting.shift()!(state);
-    }
-  }
+  const places = createPlaces(endpoints, allowanceOf, ({ size }) => size?.started(performance.now()));
+  const { allowance } = places;
+  const sizes = openPoolSizes(tier, endpoints, perEndpoint, () => {
+    places.serve();
+    onChange();
+  });
 
   async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
     if (model.model !== "auto") return model.model;
@@ -198,27 +183,17 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
   }
 
   return {
-    perEndpoint,
+    sizes,
     all: endpoints,
-    inFlight,
-    setLimit(calls) {
-      limit = calls;
-      serveWaiting();
-    },
-    async acquire() {
-      if (turningAway) return undefined;
-      const state = waiting.length === 0 ? take() : undefined;
-      if (state !== undefined || allowance() === 0) return state;
-      return new Promise((resolve) => waiting.push(resolve));
-    },
-    release(state) {
+    inFlight: places.inFlight,
+    setLimit: places.setLimit,
+    acquire: places.acquire,
+    release(state, latencyMs, end) {
       state.inFlight--;
-      serveWaiting();
+      sizes.ended(state, latencyMs, end);
+      places.serve();
     },
-    turnAway() {
-      turningAway = true;
-      for (const resolve of waiting.splice(0)) resolve(undefined);
-    },
+    turnAway: places.turnAway,
     modelIdAt,
     noteOutcome,
     isThere() {
@@ -231,6 +206,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     downSince,
     async close() {
       closing.abort();
+      sizes.close();
       for (const timer of probeTimers) clearTimeout(timer);
       await Promise.all(endpoints.map((state) => state.endpoint.close()));
     },

@@ -4,8 +4,8 @@
   Atomic, so that every process divides the same list.
 
   KEYS[1] processes sorted set   KEYS[2] pools hash
-  ARGV[1] process id   ARGV[2] JSON list of its tiers   ARGV[3] ms after which a silent process counts as dead
-  Returns pairs: process id, JSON list of tiers, of the living, sorted by id.
+  ARGV[1] process id   ARGV[2] JSON object: its tiers, and what it says of each   ARGV[3] ms after which a silent process counts as dead
+  Returns pairs: process id, JSON object of tiers, of the living, sorted by id.
 ]]
 local time = redis.call("TIME")
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -20,6 +20,6 @@ table.sort(living)
 local answer = {}
 for _, process in ipairs(living) do
   answer[#answer + 1] = process
-  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or "[]"
+  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or "{}"
 end
 return answer

@@ -1,13 +1,17 @@
 import type { Redis } from "ioredis";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
+import type { SizeNotice } from "./divide-size.ts";
 import { processTimeoutMs } from "./gate.ts";
+import type { SizeMember } from "./sized-endpoints.ts";
 
 export interface Membership {
   /** Beats once; resolves when Redis knows that this process lives. */
   beat(): Promise<void>;
   /** Living processes that work a tier, this one included when it does; by their last beat. */
   membersOf(tier: string): readonly string[];
+  /** The same, with what they said of their sizes there. */
+  noticesOf(tier: string): readonly SizeMember[];
   /** Declares every other process dead: for the only client of an embedded Redis, right after a SIGKILL. */
   buryOthers(): Promise<void>;
   /** Stops beating and signs off. */
@@ -16,35 +20,43 @@ export interface Membership {
 
 /**
  * This process' heartbeat. What a silent process held is taken up by others after `processTimeoutMs`.
- * @param tiers the tiers that this process works right now.
+ * @param tiers the tiers that this process works right now, and what it says of the sizes of their endpoints.
  * @param onBeat told after each beat, when the living may have changed.
  */
 export function createMembership(
   redis: Redis,
   names: FleetNames,
   processId: string,
-  tiers: () => readonly string[],
+  tiers: () => ReadonlyMap<string, readonly SizeNotice[]>,
   onBeat: () => void,
 ): Membership {
   const script = redisScript(redis, new URL("./heartbeat.lua", import.meta.url), 2);
-  let living = new Map<string, readonly string[]>();
+  let living = new Map<string, Readonly<Record<string, readonly SizeNotice[]>>>();
   let left = false;
 
   async function beat(): Promise<void> {
     const reply = (await script(
       [names.processes, names.pools],
-      [processId, JSON.stringify(tiers()), processTimeoutMs],
+      [processId, JSON.stringify(Object.fromEntries(tiers())), processTimeoutMs],
     )) as string[];
     if (left) return;
     living = new Map();
-    for (let at = 0; at < reply.length; at += 2) living.set(reply[at]!, JSON.parse(reply[at + 1]!) as string[]);
+    for (let at = 0; at < reply.length; at += 2) living.set(reply[at]!, JSON.parse(reply[at + 1]!));
     onBeat();
+  }
+
+  function noticesOf(tier: string): SizeMember[] {
+    return [...living].flatMap(([process, worked]) => {
+      const notices = worked[tier];
+      return notices === undefined ? [] : [{ process, notices }];
+    });
   }
 
   const timer = setInterval(() => void beat().catch(() => {}), processTimeoutMs / 4);
   return {
     beat,
-    membersOf: (tier) => [...living].filter(([, worked]) => worked.includes(tier)).map(([process]) => process),
+    membersOf: (tier) => noticesOf(tier).map(({ process }) => process),
+    noticesOf,
     async buryOthers() {
       const all = await redis.zrange(names.processes, "0", "-1");
       const others = all.filter((process) => process !== processId);

@@ -44,6 +44,7 @@ export function replaceableEndpoint(first: Endpoint): ReplaceableEndpoint {
       ? {}
       : { pull: (model, onProgress, signal) => current.endpoint.pull!(model, onProgress, signal) }),
     probe: (signal) => current.endpoint.probe(signal),
+    gauges: async (signal) => (current.endpoint.gauges === undefined ? "none" : current.endpoint.gauges(signal)),
     replace(next) {
       const old = current;
       current = open(next);

@@ -12,6 +12,8 @@ export interface RunningPool {
   readonly pool: TierPool;
   /** Sets how many of the tier's slots are this process's share. */
   setShare(slots: number): void;
+  /** Calls that may be in flight here now. */
+  slots(): number;
   /** To be called when the pool's allowance may have changed. */
   applyCapacity(): void;
   /** Stops claiming; resolves when what is in flight has ended and is recorded. */
@@ -51,7 +53,7 @@ export function runPool(
   context: ExecuteContext,
   foreignJob: ForeignJob,
 ): RunningPool {
-  let share = pool.fullConcurrency;
+  let share = pool.sizes.divisible;
   let stopping = false;
   let fallbackTimer: NodeJS.Timeout | undefined;
 
@@ -83,7 +85,7 @@ export function runPool(
   const worker = new Worker(pool.tier.name, process, {
     connection,
     prefix: queue.opts.prefix!,
-    concurrency: rowsToClaim(Math.max(1, share), pool.pace),
+    concurrency: rowsToClaim(Math.max(1, pool.sizes.own()), pool.pace),
     ...stallOptions,
     removeOnComplete: { count: finishedJobsKept },
     removeOnFail: { count: finishedJobsKept },
@@ -105,12 +107,14 @@ export function runPool(
     }
     // Rows of a tier that stays down are claimed one at a time, so that they can move to their next model.
     pool.setLimit(Math.max(1, slots));
-    worker.concurrency = slots < share ? Math.max(1, slots) : rowsToClaim(slots, pool.pace);
+    const isReduced = slots < Math.min(share, pool.sizes.own());
+    worker.concurrency = isReduced ? Math.max(1, slots) : rowsToClaim(Math.max(1, slots), pool.pace);
     if (worker.isPaused()) void worker.resume();
   }
 
   return {
     pool,
+    slots: () => Math.min(share, pool.allowance()),
     setShare(slots) {
       share = slots;
       applyCapacity();

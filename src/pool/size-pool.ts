@@ -1,3 +1,4 @@
+import type { Gauges } from "../../workers/adapter.ts";
 import { assertNever } from "../job/errors.ts";
 import { afterBase, afterDip, afterRaise } from "./size-hold.ts";
 import { afterCut, afterFallen, afterSearch, afterShrink } from "./size-search.ts";
@@ -105,12 +106,7 @@ export function afterRefusal(state: SizeState, ownInFlight: number): SizeState {
   return hold({ ...state, refusedAt }, 0.75 * Math.min(state.limit, refusedAt));
 }
 
-/** What the server says of itself, where it does: calls it works on, calls that wait there, whoever sent them. */
-export interface Gauges {
-  readonly running: number;
-  readonly waiting: number;
-}
-
+/** The server says itself what it works on and what waits there. */
 export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownInFlight: number): SizeState {
   const hasRoom = waiting === 0;
   // While calls sent under a higher limit still end, the queue says nothing new.

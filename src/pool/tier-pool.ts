@@ -10,13 +10,14 @@ import { type CallEnd, createErringRows } from "./erring-rows.ts";
 import { type Pace, throttlePauseMs } from "./pace.ts";
 import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
+import type { PoolSizes } from "./sized-endpoints.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
   readonly tier: TierConfig;
   readonly pace: Pace;
-  /** Calls in flight that this process may have when it is the only one. */
-  readonly fullConcurrency: number;
+  /** How many calls it takes when nothing is wrong with its endpoints. */
+  readonly sizes: PoolSizes;
   /** Calls that its usable endpoints take now: 0 when all are down. */
   allowance(): number;
   inFlight(): number;
@@ -80,7 +81,6 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const endpoints = openEndpoints(options);
   const depart = createDeparture(options);
   const pulls = createModelPulls(options.pullModels === true);
-  const fullConcurrency = Math.min(endpoints.perEndpoint * endpoints.all.length, tier.maxConcurrency ?? Infinity);
   const pauses = new Map<string, Pause>();
   const erring = createErringRows();
   const signals = createBatchSignals();
@@ -115,22 +115,24 @@ export function openTierPool(options: TierPoolOptions): TierPool {
 
   async function callEndpoint(batchId: string, row: AskedRow): Promise<CallEnd> {
     const { model } = row;
-    const state = await endpoints.acquire();
+    const state = await endpoints.acquire(row.payload.request);
     if (state === undefined) return notAsked;
     if (pausedUntilMs(model.model) > Date.now()) {
       // It was paused while this row waited for its place.
-      endpoints.release(state);
+      endpoints.release(state, 0);
       return notAsked;
     }
     const startedAtMs = performance.now();
     const answeredCountAtStart = state.answered;
     const signal = signals.enter(batchId);
-    let outcome: Outcome | NotOnRecord;
+    let outcome: Outcome | NotOnRecord | undefined;
+    let latencyMs = 0;
     try {
       const modelId = pulls.waitingFor(state.endpoint, model.model) ?? (await endpoints.modelIdAt(state, model));
       outcome = typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal }) : modelId;
     } finally {
-      endpoints.release(state);
+      latencyMs = performance.now() - startedAtMs;
+      endpoints.release(state, latencyMs, outcome?.kind);
       signals.leave(batchId, signal);
     }
     if (outcome.kind === "not-on-record") {
@@ -143,8 +145,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       pauseAfter(model.model, outcome);
       pace.noteOutcome(model, outcome);
     }
-    const latencyMs = Math.round(performance.now() - startedAtMs);
-    return { outcome, latencyMs, answeredCount: state.answered, answeredCountAtStart };
+    return { outcome, latencyMs: Math.round(latencyMs), answeredCount: state.answered, answeredCountAtStart };
   }
 
   function blockedFor(modelId: string): Blocked | undefined {
@@ -169,7 +170,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   return {
     tier,
     pace,
-    fullConcurrency,
+    sizes: endpoints.sizes,
     allowance: endpoints.allowance,
     inFlight: endpoints.inFlight,
     setLimit: endpoints.setLimit,

@@ -9,7 +9,7 @@ const server = withRedis();
 
 function join(names: FleetNames, id: string, tiers: readonly string[], onBeat = () => {}): Membership {
   const redis = connectRedis(server.address, "test");
-  const membership = createMembership(redis, names, id, () => tiers, onBeat);
+  const membership = createMembership(redis, names, id, () => new Map(tiers.map((tier) => [tier, []])), onBeat);
   onTestFinished(async () => {
     await membership.leave();
     redis.disconnect();

@@ -86,7 +86,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
       redis,
       names,
       id,
-      () => ["lab"],
+      () => new Map([["lab", []]]),
       () => {},
     );
     memberships.push(membership);

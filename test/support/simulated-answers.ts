@@ -34,6 +34,8 @@ export interface SimulatedRequest {
 export interface SimulatedBehaviour {
   /** Median service time. Default 0: answered in the same turn. */
   readonly latencyMs?: number;
+  /** With more requests at work than this, each takes longer, so that throughput falls. Default: it never does. */
+  readonly knee?: number;
   /** Spread of the lognormal service time. Default 0: always the median. */
   readonly sigma?: number;
   /** Requests beyond these wait in the server, first come first served. Default unbounded. */

@@ -128,7 +128,7 @@ export async function startSimulatedBackend(
       if (state === "ended") return;
       state = "served";
       changeBusy(1);
-      const waitMs = serviceTimeMs();
+      const waitMs = serviceTimeMs() * Math.max(1, (busySlots / (behaviour.knee ?? busySlots)) ** 1.5);
       const finish = (): void => {
         const fault = typeof behaviour.fault === "function" ? behaviour.fault(request) : behaviour.fault;
         if (fault !== undefined) {

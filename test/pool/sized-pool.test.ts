@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { joinFleet } from "../../src/fleet.ts";
+import { afterTests } from "../support/clean-up.ts";
+import { givenBackend } from "../support/given-backend.ts";
+import { givenFleetConfig } from "../support/given-config.ts";
+import { givenRows, startRun } from "../support/given-run.ts";
+import { withRedis } from "../support/redis-server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+const server = withRedis();
+const auto = { provider: "openai-compatible", concurrency: "auto" } as const;
+
+describe.concurrent('a tier with concurrency "auto"', () => {
+  it("sends more calls at once until its server is busy, and not many more", async () => {
+    const backend = await givenBackend({ slots: 32, latencyMs: 100, sigma: 0.3 });
+    const config = givenFleetConfig(server.newFleetName(), { lab: backend }, { tiers: { lab: { ...auto } } });
+    const run = await startRun({ server, config, folder: temporaryFolder(), rows: givenRows(1_500) });
+    await until("as many calls as there are slots", () => backend.inFlight >= 32);
+    await run.finish();
+    expect(backend.peakInFlight).toBeLessThan(160);
+  });
+
+  it("never sends more than maxConcurrency", async () => {
+    const backend = await givenBackend({ slots: 32, latencyMs: 50 });
+    const tiers = { lab: { ...auto, maxConcurrency: 12 } };
+    const config = givenFleetConfig(server.newFleetName(), { lab: backend }, { tiers });
+    const run = await startRun({ server, config, folder: temporaryFolder(), rows: givenRows(300) });
+    await until("as many calls as it may", () => backend.inFlight === 12);
+    await run.finish();
+    expect(backend.peakInFlight).toBe(12);
+  });
+
+  it("gives each of two servers what that one takes", async () => {
+    const [large, small] = [
+      await givenBackend({ slots: 40, latencyMs: 100, sigma: 0.3 }),
+      await givenBackend({ slots: 4, latencyMs: 100, sigma: 0.3 }),
+    ];
+    const tiers = { lab: { ...auto, baseUrl: [large.baseUrl, small.baseUrl] } };
+    const config = givenFleetConfig(server.newFleetName(), { lab: large }, { tiers });
+    const run = await startRun({ server, config, folder: temporaryFolder(), rows: givenRows(1_500) });
+    await until("the large one busy", () => large.inFlight >= 40);
+    await run.finish();
+    expect(large.requests()).toBeGreaterThan(3 * small.requests());
+  });
+
+  it("is divided with another process that joins", async () => {
+    const backend = await givenBackend({ slots: 32, latencyMs: 100, sigma: 0.3 });
+    const config = givenFleetConfig(server.newFleetName(), { lab: backend }, { tiers: { lab: { ...auto } } });
+    const run = await startRun({ server, config, folder: temporaryFolder(), rows: givenRows(3_000) });
+    await until("as many calls as there are slots", () => backend.inFlight >= 32);
+    const second = await joinFleet({ config, redis: server.address, foreignJob: async () => ({ value: null }) });
+    afterTests(async () => {
+      await second.leave(true);
+      await second.close();
+    });
+    await second.startPool("lab");
+    const [first, joined] = [run.fleet.pools()[0]!, second.pools()[0]!];
+    await until("an even share each", () => {
+      const [one, other] = [first.slots(), joined.slots()];
+      return joined.pool.sizes.notices()[0]?.leads === false && other >= 12 && one >= 0.5 * other && one <= 2 * other;
+    });
+    await run.finish();
+  });
+});
