@@ -13,6 +13,7 @@ import { builtProgram } from "./fleet-run.ts";
 import { measureMemory, memoryDefaults } from "./memory.ts";
 import { benchTable, circumstancesNow, withTable } from "./readme-table.ts";
 import { printFigures } from "./run-alone.ts";
+import { measureSizing, sizingDefaults } from "./sizing.ts";
 import { measureSlots, slotsDefaults } from "./slots.ts";
 import { measureThroughput, throughputDefaults } from "./throughput.ts";
 
@@ -25,10 +26,11 @@ const size = quick
   ? {
       throughput: { rows: 2_000, rounds: 1 },
       slots: { rows: 1_500 },
+      sizing: { seconds: 6 },
       memory: { rows: 20_000 },
       adapters: { calls: 1_000, rounds: 1 },
     }
-  : { throughput: {}, slots: {}, memory: {}, adapters: {} };
+  : { throughput: {}, slots: {}, sizing: {}, memory: {}, adapters: {} };
 
 const throughput = await measureThroughput({
   ...throughputDefaults,
@@ -39,6 +41,8 @@ const throughput = await measureThroughput({
 printFigures(throughput.figures, !quick);
 const slots = await measureSlots({ ...slotsDefaults, ...size.slots, program });
 printFigures(slots.figures, !quick);
+const sizing = await measureSizing({ ...sizingDefaults, ...size.sizing, program });
+printFigures(sizing.figures, !quick);
 const memory = await measureMemory({ ...memoryDefaults, ...size.memory, program });
 printFigures(memory.figures, !quick);
 const adapters = await measureAdapters({ ...adaptersDefaults, ...size.adapters, onRound: console.log });
@@ -48,13 +52,13 @@ const circumstances = circumstancesNow(throughput.redisVersion);
 if (quick) {
   console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {
-  const figures = [throughput, slots, memory, adapters].flatMap((one) => one.figures);
+  const figures = [throughput, slots, sizing, memory, adapters].flatMap((one) => one.figures);
   const table = benchTable(figures, circumstances);
   const results = join(root, "docs", "bench-results");
   mkdirSync(results, { recursive: true });
   writeFileSync(
     join(results, "latest.json"),
-    `${JSON.stringify({ ...circumstances, throughput, slots, memory, adapters }, null, 2)}\n`,
+    `${JSON.stringify({ ...circumstances, throughput, slots, sizing, memory, adapters }, null, 2)}\n`,
   );
   writeTable(join(root, "README.md"), table);
 }

@@ -10,6 +10,8 @@ export interface SimulatedServer {
   readonly baseUrl: string;
   /** The instant one knows `requests` and `spanMs` only. */
   stats(): Promise<SimulatedStats>;
+  /** From now on it behaves otherwise. */
+  change(to: Partial<ServerManners>): Promise<void>;
   /** Forgets all counts. */
   reset(): Promise<void>;
   stop(): Promise<void>;
@@ -21,14 +23,17 @@ export interface ServerManners {
   /** Spread of the lognormal service time. */
   readonly sigma: number;
   readonly slots: number;
+  /** Requests at work beyond which each takes longer. Default: none. */
+  readonly knee?: number;
 }
 
 /** The tests' server. @param manners default: answers at once, without limit. */
 export function startSimulatedServer(manners?: ServerManners): Promise<SimulatedServer> {
   const program = join(import.meta.dirname, "..", "..", "test", "support", "simulated-backend.ts");
   if (manners === undefined) return start([program]);
-  const { latencyMs, sigma, slots } = manners;
-  return start([program, "--latency-ms", `${latencyMs}`, "--sigma", `${sigma}`, "--slots", `${slots}`]);
+  const { latencyMs, sigma, slots, knee = Number.POSITIVE_INFINITY } = manners;
+  const options = { "latency-ms": latencyMs, sigma, slots, knee };
+  return start([program, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])]);
 }
 
 /** One that answers OpenAI's chats only, at once, and uses least of the machine itself. */
@@ -44,12 +49,15 @@ async function start(args: readonly string[]): Promise<SimulatedServer> {
     ended.then(() => Promise.reject(new Error("the simulated server ended at its start"))),
   ])) as [string];
   const { port, baseUrl } = JSON.parse(line) as { port: number; baseUrl: string };
-  const ask = async (path: string, method: string): Promise<unknown> =>
-    (await fetch(`http://127.0.0.1:${port}/simulated/${path}`, { method })).json();
+  const ask = async (path: string, method: string, body?: object): Promise<unknown> => {
+    const sent = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    return (await fetch(`http://127.0.0.1:${port}/simulated/${path}`, sent)).json();
+  };
   return {
     port,
     baseUrl,
     stats: () => ask("stats", "GET") as Promise<SimulatedStats>,
+    change: async (to) => void (await ask("behaviour", "POST", to)),
     reset: async () => void (await ask("reset", "POST")),
     async stop() {
       child.kill("SIGTERM");

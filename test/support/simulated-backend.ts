@@ -228,6 +228,7 @@ if (import.meta.main) {
       "latency-ms": { type: "string", default: "0" },
       sigma: { type: "string", default: "0" },
       slots: { type: "string", default: "Infinity" },
+      knee: { type: "string", default: "Infinity" },
     },
   });
   const backend = await startSimulatedBackend({
@@ -235,6 +236,7 @@ if (import.meta.main) {
     latencyMs: Number(values["latency-ms"]),
     sigma: Number(values.sigma),
     slots: Number(values.slots),
+    knee: Number(values.knee),
   });
   console.log(JSON.stringify({ port: backend.port, baseUrl: backend.baseUrl }));
 }
