@@ -224,6 +224,8 @@ export async function joinFleet(options: JoinOptions) {
       });
       pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
       await membership.beat();
+      // What it heard may have made it the one that searches: others shall know at once.
+      await membership.beat();
     },
     /** Finishes what is in flight here (`gracefully`), or hands it back, and leaves the fleet. */
     async leave(gracefully: boolean): Promise<void> {
