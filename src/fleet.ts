@@ -60,6 +60,8 @@ export interface JoinOptions {
   readonly auditDirectory?: string | undefined;
   /** Where what tiers with a budget of a day have spent is written down beside Redis. */
   readonly ledgerDirectory?: string | undefined;
+  /** Why private rows may not go through this Redis. Default: they may. */
+  readonly noPrivateRows?: string | undefined;
 }
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
@@ -215,7 +217,7 @@ export async function joinFleet(options: JoinOptions) {
         apiKey: config.keyOf(tierName),
         rereadKey: () => config.rereadKeyOf(tierName),
         trustedHosts: config.policy.trustedHosts,
-        mayHold,
+        mayHold: (at, modelId, isPrivate) => (isPrivate && options.noPrivateRows) || mayHold(at, modelId, isPrivate),
         privateTasks,
         pullModels: options.pullModels ?? false,
         audit: audit?.note,

@@ -109,10 +109,14 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
   }
   const usable = options.tiers === undefined ? usableHere : () => ({ usable: true }) as const;
   const latencies = createLatencies();
-  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
   const dataDirectory = dataFolder(options.dataDirectory);
   const hasDataDirectory = options.dataDirectory !== undefined || redisUrl(options.redis) === undefined;
-  const redis = await joinRedis({ url: options.redis, dataDirectory });
+  const redis = await joinRedis({
+    url: options.redis,
+    dataDirectory,
+    trustedHosts: config.policy.trustedHosts,
+  });
+  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config, redis);
   let joined: JoinedFleet | undefined;
   try {
     joined = await joinFleet({
@@ -122,6 +126,7 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
       latencies,
       auditDirectory: hasDataDirectory ? auditFolder(dataDirectory) : undefined,
       ledgerDirectory: hasDataDirectory ? spendFolder(dataDirectory) : undefined,
+      noPrivateRows: redis.noPrivateRows,
       foreignJob: createForeignJobs(() => joined!, plan),
       ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
     });

@@ -1,4 +1,5 @@
 import { findExecutable, readVariable, redisUrl } from "./config/environment.ts";
+import { hostOf, isTrustedHost } from "./config/host-location.ts";
 import type { RedisAddress } from "./queue/connection.ts";
 import { joinEmbeddedRedis } from "./queue/embedded-redis.ts";
 import { chooseRedisBinary, type RedisBinary } from "./queue/redis-binary.ts";
@@ -8,6 +9,8 @@ export interface JoinedRedis {
   /** No other living process uses it. */
   readonly alone: boolean;
   readonly notice?: string;
+  /** Why private rows may not go through it. */
+  readonly noPrivateRows: string | undefined;
   leave(): Promise<void>;
 }
 
@@ -19,15 +22,27 @@ export interface JoinedRedis {
 export async function joinRedis(where: {
   readonly url: string | undefined;
   readonly dataDirectory: string;
+  /** Those of the config's policy, where rows are queued. Default: none. */
+  readonly trustedHosts?: readonly string[];
 }): Promise<JoinedRedis> {
   const url = redisUrl(where.url);
   if (url !== undefined) {
     const { checkRedis } = await import("./queue/connection.ts");
+    const { mayHoldPrivateRows, whyNoPrivateRows } = await import("./queue/redis-location.ts");
     await checkRedis({ url });
-    return { address: { url }, alone: false, leave: async () => {} };
+    const { trustedHosts = [] } = where;
+    const noPrivateRows = await whyNoPrivateRows({ url }, trustedHosts);
+    const mayConnectTo = (address: string) => mayHoldPrivateRows(address, trustedHosts);
+    const staysLocal = noPrivateRows === undefined && !isTrustedHost(hostOf(url), trustedHosts);
+    return {
+      address: staysLocal ? { url, mayConnectTo } : { url },
+      alone: false,
+      noPrivateRows,
+      leave: async () => {},
+    };
   }
   const embedded = await joinEmbeddedRedis(where.dataDirectory, await findRedisBinary());
-  return { ...embedded, alone: embedded.joinedAlone };
+  return { ...embedded, alone: embedded.joinedAlone, noPrivateRows: undefined };
 }
 
 /** The redis-server that an embedded one would be. @throws UserError when there is none that can. */

@@ -5,6 +5,7 @@ import type { RowPayload } from "./job/batch.ts";
 import type { ErrorCode } from "./job/result.ts";
 import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { Router } from "./routing/choose-model.ts";
+import { createDetector } from "./routing/detect-private.ts";
 import { weighRequest } from "./routing/estimate.ts";
 
 /** A row that can be asked. */
@@ -67,13 +68,21 @@ function weightOf(request: PromptRequest): NonNullable<RowPayload["weight"]> {
   return [inputTokens, Math.ceil((request.maxOutputTokens ?? 0) * choices), mostInputTokens, calls];
 }
 
+export interface PlannerOptions {
+  readonly strict?: boolean;
+  /** The batch as a whole has a budget. */
+  readonly hasBudget?: boolean;
+  /** Why no private row may be queued at all, if so: its Redis is not local. */
+  readonly noPrivateRows: string | undefined;
+}
+
 /** Where a valid row and its route become what the queues take. */
 export function createRowPlanner(
   route: Router,
   config: Config,
-  strict = false,
-  hasBudget = false,
+  { strict = false, hasBudget = false, noPrivateRows }: PlannerOptions,
 ): (row: PromptRow) => PlannedRow {
+  const detect = createDetector(config.policy.detect);
   const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
 
   function look(candidates: readonly string[]): KnownRoute {
@@ -98,11 +107,16 @@ export function createRowPlanner(
   }
 
   return (row) => {
-    const plan = route(row);
+    const found = row.private ? undefined : detect?.(row.request);
+    const plan = route(found === undefined ? row : { ...row, private: true });
     const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
     if (!plan.ok) {
       const code = plan.kind === "policy" ? "policy_refused" : "invalid_row";
-      return { ok: false, id: row.id, code, message: plan.message, ...extras };
+      const why = found === undefined ? "" : ` (private by policy.detect: ${found})`;
+      return { ok: false, id: row.id, code, message: `${plan.message}${why}`, ...extras };
+    }
+    if (plan.private && noPrivateRows !== undefined) {
+      return { ok: false, id: row.id, code: "policy_refused", message: noPrivateRows, ...extras };
     }
     const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
     const request = outputLimit === undefined ? row.request : withLimit(row.request, outputLimit);

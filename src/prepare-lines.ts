@@ -29,6 +29,8 @@ export interface LineFlags {
   readonly strict: boolean;
   readonly wait: boolean;
   readonly pools: boolean;
+  /** Why private rows may not go through the Redis there is. */
+  readonly noPrivateRows: string | undefined;
 }
 
 /**
@@ -58,7 +60,7 @@ export async function prepareLines(
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) }, latencies);
   const reader = createLineReader(
     parse,
-    createRowPlanner(route, config, flags.strict, flags.budget !== undefined),
+    createRowPlanner(route, config, { ...flags, hasBudget: flags.budget !== undefined }),
     possibleTiers(config, route, input, flags),
     await formatOf(input, parse),
   );

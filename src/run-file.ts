@@ -40,6 +40,7 @@ export interface RunFileOptions {
   readonly replaceConfig: boolean;
   readonly pullModels: boolean;
   readonly auditDirectory: string;
+  readonly noPrivateRows: string | undefined;
   readonly onNotice: (line: string) => void;
 }
 
@@ -65,6 +66,7 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     pullModels: options.pullModels,
     auditDirectory: options.auditDirectory,
     ledgerDirectory: options.ledgerDirectory,
+    noPrivateRows: options.noPrivateRows,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
   writeRunState(options.workPath, state);

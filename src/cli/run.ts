@@ -108,7 +108,7 @@ async function runInput(opened: OpenedRun): Promise<number> {
     return done.failed > 0 ? 2 : 0;
   }
   // Redis starts while the queues' and the adapters' packages load.
-  const joining = joinRedis({ url: flags.redis, dataDirectory });
+  const joining = joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
   try {
     const [{ prepareLines }, { startFileRun }] = await Promise.all([
       import("../prepare-lines.ts"),
@@ -116,8 +116,9 @@ async function runInput(opened: OpenedRun): Promise<number> {
       joining,
     ]);
     const latencies = createLatencies();
-    const lines = await prepareLines(config, input, { ...flags, answerForm }, latencies);
     const redis = await joining;
+    const { noPrivateRows } = redis;
+    const lines = await prepareLines(config, input, { ...flags, answerForm, noPrivateRows }, latencies);
     if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
       config,
@@ -139,6 +140,7 @@ async function runInput(opened: OpenedRun): Promise<number> {
       replaceConfig: flags.replaceConfig,
       pullModels: flags.pull,
       auditDirectory: auditFolder(dataDirectory),
+      noPrivateRows,
       onNotice: say,
     });
     return await watch(fileRun, flags);

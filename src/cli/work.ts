@@ -39,9 +39,9 @@ export async function work(flags: WorkFlags): Promise<number> {
   const usable = tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const tiers = chooseTiers(flags.tiers, Object.keys(config.tiers), usable);
   const dataDirectory = dataFolder(flags.dataDir);
-  const redis = await joinRedis({ url: flags.redis, dataDirectory });
+  const redis = await joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
   const latencies = createLatencies();
-  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config);
+  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config, redis);
   const fleet: Fleet = await joinFleet({
     config,
     redis: redis.address,
@@ -51,6 +51,7 @@ export async function work(flags: WorkFlags): Promise<number> {
     latencies,
     auditDirectory: auditFolder(dataDirectory),
     ledgerDirectory: spendFolder(dataDirectory),
+    noPrivateRows: redis.noPrivateRows,
     foreignJob: createForeignJobs(() => fleet, plan),
   });
   const graceMs = flags.grace ?? defaultGraceMs;

@@ -1,3 +1,4 @@
+import { readDetectRule } from "./detect-rules.ts";
 import { locate } from "./location.ts";
 import { suggestName } from "./nearest.ts";
 import { type ConfigPath, type Problem, showValue } from "./problems.ts";
@@ -31,14 +32,10 @@ export function checkConfig(file: ConfigFile): Problem[] {
   }
   const taskNames = Object.keys(tasks);
   if (taskNames.length > 0) problems.push(...nameProblem(["defaultTask"], defaultTaskOf(file), "task", taskNames));
-  if (file.policy?.detect?.length) {
-    const mend = 'remove it, and mark private rows with "private": true';
-    problems.push({
-      path: ["policy", "detect"],
-      expected: "an empty list (detection is not in this version)",
-      found: showValue(file.policy.detect, []),
-      mend,
-    });
+  for (const [at, written] of (file.policy?.detect ?? []).entries()) {
+    const rule = readDetectRule(written);
+    if ("finds" in rule) continue;
+    problems.push({ path: ["policy", "detect", at], ...rule, found: showValue(written, []) });
   }
   return problems;
 }

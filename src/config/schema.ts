@@ -127,10 +127,11 @@ const task = closed(
 );
 
 const hostName = "a host name or an address, without scheme, port or path";
+const detectText = '"email", "api-key", "card-number" or a pattern such as "/project falcon/i"';
 const policy = closed(
   {
     trustedHosts: z.array(z.string(hostName).regex(/^[A-Za-z0-9_.:-]+$/, hostName), "a list of host names").optional(),
-    detect: z.array(z.string("a text"), "a list of texts").optional(),
+    detect: z.array(z.string(detectText), "a list of texts").optional(),
   },
   'a policy such as { "trustedHosts": ["gpu.example.net"] }',
 );

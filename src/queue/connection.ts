@@ -2,7 +2,13 @@ import { Redis, type RedisOptions } from "ioredis";
 import { messageOf, UserError } from "../job/errors.ts";
 
 /** Where Redis is: a URL (`redis://`, `rediss://`) or the path of a unix socket. */
-export type RedisAddress = { readonly url: string } | { readonly socketPath: string };
+export type RedisAddress =
+  | {
+      readonly url: string;
+      /** Private rows go through it: nothing is said to a server whose address is none of these. */
+      readonly mayConnectTo?: (address: string) => boolean;
+    }
+  | { readonly socketPath: string };
 
 const reconnectDelayMs = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
 
@@ -24,7 +30,17 @@ export function connectRedis(address: RedisAddress, purpose: string, enableAutoP
   });
   // Without a listener ioredis prints every failed reconnection to the console; the state is shown by the display.
   redis.on("error", () => {});
+  if ("url" in address && address.mayConnectTo !== undefined) holdTo(redis, address.mayConnectTo);
   return redis;
+}
+
+/** A name may lead elsewhere when it is connected to again: then it counts as away. Commands wait until it is ready. */
+function holdTo(redis: Redis, mayConnectTo: (address: string) => boolean): void {
+  redis.on("connect", () => {
+    const { stream } = redis;
+    const address = (stream as { remoteAddress?: string }).remoteAddress;
+    if (address === undefined || !mayConnectTo(address)) stream.destroy();
+  });
 }
 
 /** How an address is named in messages: never with its password. */

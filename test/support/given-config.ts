@@ -16,7 +16,10 @@ export function givenFleetConfig(
         { provider: "openai-compatible", baseUrl, concurrency: 16, ...more.tiers?.[name] },
       ]),
     ),
-    models: Object.fromEntries(names.map((name) => [`on-${name}`, { tier: name, model: "simulated-model" }])),
+    models: {
+      ...Object.fromEntries(names.map((name) => [`on-${name}`, { tier: name, model: "simulated-model" }])),
+      ...more.models,
+    },
     tasks: more.tasks ?? { simple: { primary: `on-${names[0]}` } },
   };
   return buildConfig(file, { fleet, source: "given", keys: new Map() });

@@ -61,6 +61,7 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
   const plan = createRowPlanner(
     createRouter(config, () => ({ usable: true })),
     config,
+    { noPrivateRows: undefined },
   );
   const outputPath = join(folder, "out.jsonl");
   const lineOf = (index: number) => ({ index, offset: index, bytes: Buffer.from(JSON.stringify(rows[index])) });
