@@ -91,7 +91,7 @@ describe.concurrent("run", () => {
     expect(ended.code).toBe(2);
     const summary = summaryOf(ended);
     expect(Object.keys(summary)).toEqual(
-      "batch state rows answered failed asked_again cost_usd wall_s by_model by_tier output".split(" "),
+      "batch state rows answered failed asked_again cost_usd wall_s by_model by_tier output audit_head".split(" "),
     );
     expect(summary).toMatchObject({
       state: "finished",
