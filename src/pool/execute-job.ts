@@ -115,6 +115,10 @@ async function askRow(
     position,
     settle: (action, end) => context.settle(job, call, action, charge && pool.pace.settle(charge, asked, end)),
   };
+  if (!isPlaceOf(row, pool)) {
+    await row.settle({ kind: "release", countsAttempt: false });
+    return { kind: "finished" };
+  }
   if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes);
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
   if (verdict.crashes >= crashesToIsolate && !isAlone) {
@@ -149,6 +153,11 @@ interface AdmittedRow extends AskedRow {
   readonly position: number;
   /** Settles its call, once, and puts the action on record; without an end no call was made. */
   readonly settle: (action: RowAction, end?: AskedEnd) => Promise<boolean>;
+}
+
+/** False for a job that somebody made up: its labels are not those with which the row was placed. */
+function isPlaceOf({ job, payload: { route }, model, position }: AdmittedRow, { tier }: TierPool): boolean {
+  return route[Math.min(position, route.length - 1)] === job.model && model.tier === tier.name;
 }
 
 async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, context: ExecuteContext): Promise<JobEnding> {

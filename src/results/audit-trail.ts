@@ -15,7 +15,7 @@ export interface AuditTrail extends Pick<AuditChain, "note" | "head"> {
   close(): Promise<void>;
 }
 
-const publishEveryMs = 2_000;
+const publishEveryMs = 500;
 const witnessEveryMs = 60_000;
 const keptSeconds = 30 * 86_400;
 

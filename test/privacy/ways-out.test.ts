@@ -110,7 +110,7 @@ describe.concurrent("a private row", () => {
     await isDone(run, "cloud", jobId);
     expect(cloud.requests()).toBe(0);
     await lab.start();
-    await run.finish();
+    expect((await run.finish())[0]).toMatchObject({ status: "answered", tier: "lab" });
     expect(cloud.requests()).toBe(0);
   });
 
