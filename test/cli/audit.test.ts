@@ -60,7 +60,10 @@ describe.concurrent("audit", () => {
     expect(ended.code).toBe(0);
     const verified = await audit(project, "verify", "--json", "--head", String(summaryOf(ended).audit_head));
     expect(JSON.parse(verified.stdout)).toMatchObject({ whole: true, chains: 2, problems: [] });
-    expect(JSON.parse(verified.stdout).records).toBe(project.backend.requests());
+    // What was on record at the kill need not have left.
+    const unsent = JSON.parse(verified.stdout).records - project.backend.requests();
+    expect(unsent).toBeGreaterThanOrEqual(0);
+    expect(unsent).toBeLessThanOrEqual(16);
     expect(JSON.parse(verified.stdout).notes.join()).toContain("its process was killed");
 
     const headOf = (path: string) => path.replace(/jsonl$/, "head");
