@@ -33,7 +33,7 @@ import { createRecorder } from "./results/record-once.ts";
 import { statePath } from "./results/run-state.ts";
 import { openSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
-import { mayHold } from "./routing/privacy-gate.ts";
+import { createPrivacyGate } from "./routing/privacy-gate.ts";
 
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
@@ -66,7 +66,7 @@ export interface JoinOptions {
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
-  const { config, redis: address, foreignJob, alone = false, replaceConfig = false, auditDirectory } = options;
+  const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
   const latencies = options.latencies ?? createLatencies();
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
@@ -113,11 +113,8 @@ export async function joinFleet(options: JoinOptions) {
   const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
   const record = createRecorder(redis, names, processId, mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
-  const audit =
-    auditDirectory === undefined
-      ? undefined
-      : openAuditTrail({ directory: auditDirectory, processId, identity: identityOfThisProcess(), redis, names });
-  const privateTasks = new Set(Object.keys(config.tasks).filter((task) => config.tasks[task]?.private));
+  const identity = identityOfThisProcess();
+  const audit = openAuditTrail({ directory: options.auditDirectory, processId, identity, redis, names });
   const reportQuota = createQuotaReporter(redis, names);
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
@@ -217,8 +214,7 @@ export async function joinFleet(options: JoinOptions) {
         apiKey: config.keyOf(tierName),
         rereadKey: () => config.rereadKeyOf(tierName),
         trustedHosts: config.policy.trustedHosts,
-        mayHold: (at, modelId, isPrivate) => (isPrivate && options.noPrivateRows) || mayHold(at, modelId, isPrivate),
-        privateTasks,
+        ...createPrivacyGate(config, options.noPrivateRows),
         pullModels: options.pullModels ?? false,
         audit: audit?.note,
         pace: createPace(tier, Object.values(config.models), reportQuota),

@@ -19,12 +19,18 @@ const publishEveryMs = 500;
 const witnessEveryMs = 60_000;
 const keptSeconds = 30 * 86_400;
 
+/** Undefined where no audit is kept. */
 export function openAuditTrail(
-  options: AuditOptions & { readonly redis: Redis; readonly names: FleetNames },
-): AuditTrail {
-  const { redis, names, processId, identity } = options;
-  const chain = openAudit(options);
-  const place = { machine: identity.host, directory: resolve(options.directory) };
+  options: Omit<AuditOptions, "directory"> & {
+    readonly directory: string | undefined;
+    readonly redis: Redis;
+    readonly names: FleetNames;
+  },
+): AuditTrail | undefined {
+  const { directory, redis, names, processId, identity } = options;
+  if (directory === undefined) return undefined;
+  const chain = openAudit({ ...options, directory });
+  const place = { machine: identity.host, directory: resolve(directory) };
   const witnessed = new Map<string, number>();
   let published = 0;
 

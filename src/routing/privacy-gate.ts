@@ -1,4 +1,4 @@
-import type { TierConfig } from "../config/config.ts";
+import type { Config, TierConfig } from "../config/config.ts";
 import { providerFacts } from "../config/providers.ts";
 
 /** Ollama runs these ids on its maker's servers, behind the local address. */
@@ -16,4 +16,17 @@ export function mayHold(tier: TierConfig, modelId: string, isPrivate: boolean): 
     return `private, and Ollama runs ${modelId} in its cloud`;
   }
   return true;
+}
+
+/**
+ * The gate as requests of rows pass it right before they leave, when a payload has been in other hands.
+ * @param noPrivateRows why this process may send no private row at all, if so.
+ */
+export function createPrivacyGate({ tasks }: Config, noPrivateRows: string | undefined) {
+  return {
+    /** Tasks that are private here, whatever a payload says. */
+    privateTasks: new Set(Object.keys(tasks).filter((task) => tasks[task]?.private)),
+    mayHold: (tier: TierConfig, modelId: string, isPrivate: boolean): true | string =>
+      (isPrivate && noPrivateRows) || mayHold(tier, modelId, isPrivate),
+  };
 }
