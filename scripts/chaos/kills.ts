@@ -80,10 +80,22 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
   const pools: ArenaPool[] = await Promise.all(Array.from({ length: poolCount }, () => arena.startPool()));
   const startedMs = Date.now();
-  let owner: ProgramProcess = arena.startOwner();
+  let owner = startOwner();
   let inFlightAtMishaps = 0;
   let secondsLost = 0;
   const later: Promise<unknown>[] = [];
+
+  /** One that finds no Redis at its start says so and ends; it is then run again, as a user would. */
+  function startOwner(): ProgramProcess {
+    const started = arena.startOwner();
+    void started.ended.then(async (code) => {
+      if (code !== 1 || !/could not reach it/.test(started.stderr())) return;
+      note("the owner found no Redis at its start, and is run again");
+      await sleep(500);
+      owner = startOwner();
+    });
+    return started;
+  }
 
   /** Freezes a pool to count what it has in calls; what it said to Redis before is counted there by then. */
   async function countCalls(pool: ArenaPool): Promise<number> {
@@ -114,7 +126,7 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
     async "owner-kill"() {
       owner.signal("SIGKILL");
       await owner.ended;
-      owner = arena.startOwner();
+      owner = startOwner();
       return "owner killed";
     },
     async "redis-kill"() {
@@ -164,13 +176,22 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
 
   for (const { mishap, at } of plan) {
     // In the first nine tenths, so that none comes after the end.
-    await until(`request ${Math.round(at * 0.9 * rows)}`, () => backend.requests() > at * 0.9 * rows, 120_000);
+    await until(`request ${Math.round(at * 0.9 * rows)}`, () => backend.requests() > at * 0.9 * rows, 120_000).catch(
+      (error: Error) => {
+        const words = [owner.stdout(), owner.stderr(), ...pools.map((pool) => pool.process.stderr())].map(lastLine);
+        throw new Error(`${error.message}; the owner and the pools say:\n${words.join("\n")}`);
+      },
+    );
     await until("a pool to be there", () => pools.length > 1, 60_000);
     const what = await mishaps[mishap]();
     note(`${((Date.now() - startedMs) / 1_000).toFixed(1)} s, ${backend.requests()} requests: ${what}`);
   }
   await Promise.all(later);
-  const code = await owner.ended;
+  let code = await owner.ended;
+  for (let last = owner; code === 1; code = await last.ended) {
+    await until("the owner to be run again", () => owner !== last);
+    last = owner;
+  }
   if (code !== 0 && code !== 2) throw new Error(`the run ended with ${code}: ${owner.stderr()}`);
   const seconds = (Date.now() - startedMs) / 1_000;
   await assertEachRowOnce(output, rows);
@@ -196,5 +217,7 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
   ];
   return { seconds, askedAgain, allowed, figures };
 }
+
+const lastLine = (text: string): string => text.trimEnd().split("\n").at(-1) ?? "";
 
 if (import.meta.main) printFigures((await runKills(readOptions(killsDefaults), console.log)).figures);
