@@ -80,7 +80,7 @@ async function runOnce(program: string, rows: number, concurrency: number, direc
   mkdirSync(directory, { recursive: true });
   const input = join(directory, "input.jsonl");
   const output = join(directory, "output.jsonl");
-  await writePrompts(input, rows, 200);
+  await writePrompts(input, rows);
   const server = await startInstantServer();
   const data = join(directory, "data");
   const watch = watchRedis(join(data, "redis", "redis.sock"));
