@@ -49,7 +49,9 @@ export async function identifyServer(options: EndpointOptions): Promise<ServerId
 }
 
 function named(kind: ServerKind, version: string | undefined): ServerIdentity {
-  return { kind, ...(version === undefined ? {} : { version: version.slice(0, 60) }) };
+  // What llama.cpp calls a build from sources without their history: "b0-unknown".
+  const isKnown = version !== undefined && !version.includes("unknown");
+  return { kind, ...(isKnown ? { version: version.slice(0, 60) } : {}) };
 }
 
 function textIn(body: unknown, key: string): string | undefined {

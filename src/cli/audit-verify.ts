@@ -34,12 +34,19 @@ export async function auditVerify(flags: AuditVerifyFlags): Promise<number> {
   } else {
     for (const problem of problems) process.stdout.write(`${problem}\n`);
     for (const note of notes) process.stderr.write(`note: ${note}\n`);
-    const counted = `${records} calls in ${chains === 1 ? "1 chain" : `${chains} chains`}`;
-    const end = problems.length === 0 ? "the audit is whole" : `the audit was changed: ${problems.length} findings`;
+    const counted = `${counting(records, "call")} in ${counting(chains, "chain")}`;
+    const end =
+      problems.length > 0
+        ? `the audit was changed: ${counting(problems.length, "finding")}`
+        : chains === 0
+          ? "there is no audit yet"
+          : "the audit is whole";
     process.stdout.write(`${end} (${counted}, ${directory})\n`);
   }
   return problems.length === 0 ? 0 : 2;
 }
+
+const counting = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 function headOf(name: string): AuditHead {
   const head = readHeadName(name);

@@ -1,6 +1,7 @@
 import { auditFolder, dataFolder } from "../config/environment.ts";
 import { UserError } from "../job/errors.ts";
 import { type AuditFilter, type AuditRecord, readAudit } from "../results/audit-read.ts";
+import { hang, widthOf } from "./layout.ts";
 
 export interface AuditFlags {
   readonly batch?: string;
@@ -21,7 +22,7 @@ export async function audit({ dataDir, json, since, ...wanted }: AuditFlags): Pr
   let found = 0;
   for await (const record of readAudit(directory, filter)) {
     found++;
-    await write(json ? JSON.stringify(record) : lineOf(record));
+    await write(json ? JSON.stringify(record) : linesOf(record));
   }
   process.stderr.write(`${await summary(directory, filter, found)}\n`);
   return 0;
@@ -33,9 +34,11 @@ async function write(line: string): Promise<void> {
   await new Promise((resolve) => process.stdout.once("drain", resolve));
 }
 
-function lineOf({ time, batch, row, attempt, tier, model, host, location, prompt, ...record }: AuditRecord): string {
+/** One line for who reads them by program, hanging ones on a terminal. */
+function linesOf({ time, batch, row, attempt, tier, model, host, location, prompt, ...record }: AuditRecord): string {
   const marks = record.private ? `${location} private` : location;
-  return `${time}  ${batch} row ${row} attempt ${attempt}  ${tier} ${model} at ${host}  ${marks}  ${prompt.slice(0, 16)}`;
+  const what = `${batch} row ${row} attempt ${attempt}  ${tier} ${model} at ${host}  ${marks}  ${prompt.slice(0, 16)}`;
+  return process.stdout.isTTY ? hang(`${time}  `, what, widthOf(process.stdout)).join("\n") : `${time}  ${what}`;
 }
 
 async function summary(directory: string, filter: AuditFilter, found: number): Promise<string> {
