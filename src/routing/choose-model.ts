@@ -70,7 +70,9 @@ export function planRoute(
   defaults: RouteDefaults,
   latencyMsOf: ModelFacts["latencyMsOf"] = () => undefined,
 ): RoutePlan {
-  const named = defaults.forceModel ?? row.model ?? defaults.model;
+  // OpenAI's lines must name a model: "auto" is how one says none.
+  const rowModel = row.model === "auto" && !Object.hasOwn(config.models, "auto") ? undefined : row.model;
+  const named = defaults.forceModel ?? rowModel ?? defaults.model;
   const namesTask = named?.startsWith(taskPrefix) === true;
   const modelName = namesTask ? undefined : named;
   const taskName = namesTask ? named?.slice(taskPrefix.length) : (row.task ?? defaults.task);

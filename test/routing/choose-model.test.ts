@@ -62,6 +62,12 @@ describe("the defaults of the flags", () => {
     expect(plan({ model: "llama" }, everyTier, { model: "any" })).toMatchObject({ candidates: ["llama"] });
   });
 
+  it('hold for lines of OpenAI\'s form that name no model but "auto", as they must name one', () => {
+    expect(plan({ model: "auto" }, everyTier, { model: "any" })).toMatchObject({ candidates: ["any"] });
+    expect(plan({ model: "auto", task: "secret" })).toEqual(plan({ task: "secret" }));
+    expect(plan({ model: "auto" })).toEqual(plan({}));
+  });
+
   it("give way to --force-model, and so do the rows", () => {
     expect(plan({ model: "llama" }, everyTier, { forceModel: "any", model: "opus" })).toMatchObject({
       candidates: ["any"],
@@ -83,7 +89,6 @@ describe("a row is invalid", () => {
     [{ task: "" }, 'unknown task ""'],
     [{ model: "opsu" }, 'unknown model "opsu": did you mean "opus"?'],
     [{ model: "toString" }, 'unknown model "toString"'],
-    [{ model: "auto" }, 'unknown model "auto"'],
     [{ model: "olama/x" }, 'unknown tier "olama": did you mean "ollama"?'],
     [{ model: "ollama/" }, 'unknown tier "ollama"'],
     [{ model: "task:simpel" }, 'unknown task "simpel"'],
