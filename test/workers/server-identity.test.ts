@@ -32,7 +32,7 @@ it.each<[string, Record<string, string>, Record<string, string>, object | undefi
     "llama.cpp",
     { "/v1/models": models, "/props": '{"build_info":"b0-unknown"}', "/health": '{"status":"ok"}' },
     { server: "llama.cpp" },
-    { kind: "llama.cpp", version: "b0-unknown" },
+    { kind: "llama.cpp" },
   ],
   ["a llama.cpp without /props", { "/v1/models": models }, { server: "llama.cpp" }, { kind: "llama.cpp" }],
   [
