@@ -31,6 +31,7 @@ const wiring = [
   "src/finished-output.ts",
   "src/join-redis.ts",
   "src/plan-row.ts",
+  "src/plan-run.ts",
   "src/judge-lines.ts",
   "src/live-batch.ts",
   "src/foreign-jobs.ts",

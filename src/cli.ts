@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { collectConcurrency, commaList, durationMs } from "./cli/option-values.ts";
 import { messageOf, UserError } from "./job/errors.ts";
 
 /** The program: parses, loads a command's file when it is called for, and is the only place that sets an exit code. */
@@ -43,6 +44,7 @@ function program(setExitCode: (code: number) => void): Command {
     .option("--retry-failed", "ask the rows again that failed", false)
     .option("--fresh", "start over, whatever is there", false)
     .option("--strict", "fail a row whose options its model cannot take, instead of leaving them out", false)
+    .option("--confirm-above <usd>", "ask on a terminal before a run that may cost more (default: 1)", dollars, 1)
     .option("--format <format>", "flat or openai; default: as the input", oneOf("flat", "openai"))
     .option("--redis <url>", "a Redis to share with others (else REDIS_URL, else an embedded one)")
     .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)")
@@ -51,6 +53,32 @@ function program(setExitCode: (code: number) => void): Command {
     .action(async (input: string, options) => {
       const { run } = await import("./cli/run.ts");
       setExitCode(await run(input, options));
+    });
+
+  cli
+    .command("plan")
+    .description("What a run of INPUT would do: rows by task and model, tokens, cost, time, what is missing.")
+    .argument("<input>", "as for run")
+    .option("-o, --output <file>", "OUTPUT of that run: counts only what is left, and learns from the answers there")
+    .option("--config <file>", "models.json to use")
+    .option("--fleet <name>", "fleet of that run")
+    .option("--task <name>", "task of rows that name neither task nor model")
+    .option("--model <alias>", "model of rows that name none")
+    .option("--force-model <alias>", "model of all rows, whatever they name")
+    .option("--base-url <url>", "an OpenAI-compatible server that needs no config; with --model ID")
+    .option("--prompt <template>", "makes the prompt from columns")
+    .option("--prompt-file <file>", "the same from a file")
+    .option("--system <text>", "system prompt of rows that have none")
+    .option("--schema <file>", "JSON schema that every answer must fit, for rows that bring none")
+    .option("--choices <texts>", "every answer is one of these, by commas, for rows that bring none", commaList)
+    .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
+    .option("--wait", "plan for tiers that have no key or adapter here, too", false)
+    .option("--redis <url>", "the fleet's Redis, which knows how fast models answer (else REDIS_URL)")
+    .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)")
+    .option("--json", "one JSON object on stdout", false)
+    .action(async (input: string, options) => {
+      const { plan } = await import("./cli/plan.ts");
+      setExitCode(await plan(input, options));
     });
 
   cli
@@ -149,19 +177,6 @@ function packageJson(): string {
   return import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json";
 }
 
-function collectConcurrency(text: string, soFar: Record<string, number>): Record<string, number> {
-  const [, tier, calls] = /^([^=]+)=(\d+)$/.exec(text) ?? [];
-  if (tier === undefined) throw new InvalidArgumentError("expected TIER=N, for example ollama=2");
-  return { ...soFar, [tier]: Number(calls) };
-}
-
-function durationMs(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit ?? ""];
-  if (unitMs === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
-  return Number(amount) * unitMs;
-}
-
 function rowIndex(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected the index of a row, from 0");
   return Number(text);
@@ -180,12 +195,6 @@ function oneOf(...allowed: string[]) {
     return text;
   };
 }
-
-const commaList = (text: string): string[] =>
-  text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
 
 async function main(): Promise<void> {
   enableCompileCache();

@@ -87,14 +87,37 @@ export async function readLatencies(
   where: { readonly url: string | undefined; readonly dataDirectory: string },
   fleet: string,
 ): Promise<Latencies> {
-  const latencies = createLatencies();
   const joined = await joinRedis(where);
-  const redis = connectRedis(joined.address, "models");
+  try {
+    return await learnLatencies(joined.address, fleet);
+  } finally {
+    await joined.leave();
+  }
+}
+
+/** The same if its Redis runs now; undefined when it does not. Starts nothing. */
+export async function readLatenciesIfThere(
+  where: { readonly url: string | undefined; readonly dataDirectory: string },
+  fleet: string,
+): Promise<Latencies | undefined> {
+  const url = redisUrl(where.url);
+  const address = url === undefined ? await findEmbeddedRedis(where.dataDirectory) : { url };
+  if (address === undefined) return undefined;
+  try {
+    await checkRedis(address);
+  } catch {
+    return undefined;
+  }
+  return learnLatencies(address, fleet);
+}
+
+async function learnLatencies(address: RedisAddress, fleet: string): Promise<Latencies> {
+  const latencies = createLatencies();
+  const redis = connectRedis(address, "models");
   try {
     await shareLatencies(redis, fleetNames(fleet), latencies)();
   } finally {
     redis.disconnect();
-    await joined.leave();
   }
   return latencies;
 }

@@ -60,6 +60,7 @@ export async function prepareLines(
   const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) }, latencies);
   const reader = createLineReader(
     parse,
+    route,
     createRowPlanner(route, config, { ...flags, hasBudget: flags.budget !== undefined }),
     possibleTiers(config, route, input, flags),
     await formatOf(input, parse),
@@ -176,7 +177,7 @@ async function refuseUnboundedCosts(
 }
 
 /** Whether a line can be more than a plain row of the default route; a look at its bytes, as most lines are not. */
-function mayNameItsRoute(line: Buffer): boolean {
+export function mayNameItsRoute(line: Buffer): boolean {
   return routingFields.test(line.toString("latin1"));
 }
 

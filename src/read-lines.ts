@@ -1,11 +1,15 @@
-import type { ParsedRow } from "./intake/parse-row.ts";
+import type { RowParser } from "./intake/parse-row.ts";
 import type { LineFormat, PromptRow } from "./job/row.ts";
 import type { PlannedRow } from "./plan-row.ts";
 import type { FeedLine } from "./queue/feed.ts";
+import type { Router } from "./routing/choose-model.ts";
 
 /** Where intake and routing meet: what a line of the input asks, and of whom. */
 export interface LineReader {
   read(line: FeedLine, lineNumber: number): PlannedRow;
+  /** Its two halves, for who only counts. */
+  readonly parse: RowParser;
+  readonly route: Router;
   /** The same for a row that did not come as a line. */
   readonly plan: (row: PromptRow) => PlannedRow;
   /** How many tiers rows can possibly go to. */
@@ -15,12 +19,15 @@ export interface LineReader {
 }
 
 export function createLineReader(
-  parse: (bytes: Buffer, lineNumber: number) => ParsedRow,
+  parse: RowParser,
+  route: Router,
   plan: (row: PromptRow) => PlannedRow,
   possibleTiers: number,
   format: LineFormat,
 ): LineReader {
   return {
+    parse,
+    route,
     plan,
     possibleTiers,
     format,

@@ -12,6 +12,7 @@ import { UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
 import type { AnswerForm, LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
+import type { RunPlan } from "../plan-run.ts";
 import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
 import { lockPath } from "../results/run-state.ts";
@@ -36,6 +37,7 @@ export interface RunFlags {
   readonly concurrency: Readonly<Record<string, number>>;
   readonly deadline?: number;
   readonly budget?: number;
+  readonly confirmAbove: number;
   readonly wait: boolean;
   readonly retryFailed: boolean;
   readonly fresh: boolean;
@@ -52,6 +54,19 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   if (flags.fresh && flags.retryFailed) {
     throw new UserError("expected --fresh or --retry-failed, found both; --fresh asks every row again");
   }
+  return withOpenedRun(source, flags, (opened) => runInput(opened, flags));
+}
+
+/** What decides what is read and where its answers go. */
+export type OpenFlags = Pick<RunFlags, "output" | "concurrency"> &
+  Partial<Omit<RunFlags, "output" | "concurrency" | "wait" | "pools">>;
+
+/** Holds OUTPUT's lock and the open input for as long as the action takes. */
+export async function withOpenedRun(
+  source: string,
+  flags: OpenFlags,
+  action: (opened: OpenedRun) => Promise<number>,
+): Promise<number> {
   const answerForm = readAnswerForm(flags);
   const config = await loadConfig({
     configPath: flags.config,
@@ -77,7 +92,7 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
     const input = await openInput(source, { spoolDirectory: `${workPath}.part.input`, stdin: process.stdin });
     try {
       input.notices.forEach(say);
-      return await runInput({ config, input, output, workPath, dataDirectory, answerForm, flags });
+      return await action({ config, input, output, workPath, dataDirectory, answerForm });
     } finally {
       await input.close();
     }
@@ -86,18 +101,17 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
   }
 }
 
-interface OpenedRun {
+export interface OpenedRun {
   readonly config: Config;
   readonly input: Input;
   readonly output: string;
   readonly workPath: string;
   readonly dataDirectory: string;
   readonly answerForm: AnswerForm | undefined;
-  readonly flags: RunFlags;
 }
 
-async function runInput(opened: OpenedRun): Promise<number> {
-  const { config, input, output, workPath, dataDirectory, answerForm, flags } = opened;
+async function runInput(opened: OpenedRun, flags: RunFlags): Promise<number> {
+  const { config, input, output, workPath, dataDirectory, answerForm } = opened;
   const { fresh, retryFailed } = flags;
   const done = await settleFinishedOutput({ input, output, workPath, fresh, retryFailed });
   if (done !== undefined) {
@@ -110,15 +124,20 @@ async function runInput(opened: OpenedRun): Promise<number> {
   // Redis starts while the queues' and the adapters' packages load.
   const joining = joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
   try {
-    const [{ prepareLines }, { startFileRun }] = await Promise.all([
+    const [{ prepareLines }, { startFileRun }, { announcePlan }] = await Promise.all([
       import("../prepare-lines.ts"),
       import("../run-file.ts"),
+      import("./announce-plan.ts"),
       joining,
     ]);
     const latencies = createLatencies();
     const redis = await joining;
     const { noPrivateRows } = redis;
     const lines = await prepareLines(config, input, { ...flags, answerForm, noPrivateRows }, latencies);
+    const planned = await announcePlan(
+      { config, input, lines, latencies, workPath: fresh ? undefined : workPath, retryFailed },
+      flags,
+    );
     if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
       config,
@@ -143,14 +162,14 @@ async function runInput(opened: OpenedRun): Promise<number> {
       noPrivateRows,
       onNotice: say,
     });
-    return await watch(fileRun, flags);
+    return await watch(fileRun, flags, planned);
   } finally {
     await (await joining.catch(() => undefined))?.leave();
   }
 }
 
 /** Shows the run and passes signals on until it has ended. */
-async function watch(fileRun: FileRun, { json }: RunFlags): Promise<number> {
+async function watch(fileRun: FileRun, { json }: RunFlags, planned: RunPlan | undefined): Promise<number> {
   const display = startDisplay(fileRun, { json, stream: process.stderr });
   const removeHandlers = onStopSignals(
     () => {
@@ -162,6 +181,8 @@ async function watch(fileRun: FileRun, { json }: RunFlags): Promise<number> {
   try {
     const summary = await fileRun.finished;
     display.end(summary);
+    if (planned !== undefined && summary.state === "finished" && !json)
+      say((await import("./plan-text.ts")).againstPlan(planned, summary));
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     if (summary.state === "interrupted") return 130;
     if (summary.state === "budget_spent") return 3;

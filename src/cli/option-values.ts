@@ -1,0 +1,20 @@
+import { InvalidArgumentError } from "commander";
+
+export function collectConcurrency(text: string, soFar: Record<string, number>): Record<string, number> {
+  const [, tier, calls] = /^([^=]+)=(\d+)$/.exec(text) ?? [];
+  if (tier === undefined) throw new InvalidArgumentError("expected TIER=N, for example ollama=2");
+  return { ...soFar, [tier]: Number(calls) };
+}
+
+export function durationMs(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit ?? ""];
+  if (unitMs === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
+  return Number(amount) * unitMs;
+}
+
+export const commaList = (text: string): string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");

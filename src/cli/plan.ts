@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { dataFolder } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import { examine } from "../examine.ts";
+import { readAnswerForm } from "../intake/answer-form.ts";
+import { type Input, openInput } from "../intake/open-input.ts";
+import { createLatencies } from "../job/latency.ts";
+import type { AnswerForm } from "../job/row.ts";
+import { readLatenciesIfThere } from "../look-at-redis.ts";
+import { planRun, type RunPlan } from "../plan-run.ts";
+import { prepareLines } from "../prepare-lines.ts";
+import { widthOf } from "./layout.ts";
+import { planJson, planLines, type Unreachable } from "./plan-text.ts";
+import { type RunFlags, withOpenedRun } from "./run.ts";
+
+type FlagsOfRun = Pick<RunFlags, "concurrency" | "wait" | "json"> &
+  Partial<
+    Pick<
+      RunFlags,
+      | "output"
+      | "config"
+      | "fleet"
+      | "task"
+      | "model"
+      | "forceModel"
+      | "baseUrl"
+      | "prompt"
+      | "promptFile"
+      | "system"
+      | "schema"
+      | "choices"
+      | "redis"
+      | "dataDir"
+    >
+  >;
+
+export interface PlanFlags extends FlagsOfRun {}
+
+interface OpenedPlan {
+  readonly config: Config;
+  readonly input: Input;
+  readonly answerForm: AnswerForm | undefined;
+  readonly dataDirectory: string;
+  readonly workPath: string | undefined;
+}
+
+/** `promptfleet plan`: what a run would do. Sends no prompt. */
+export async function plan(source: string, flags: PlanFlags): Promise<number> {
+  const { output } = flags;
+  if (output !== undefined) {
+    return withOpenedRun(source, { ...flags, output }, (opened) => planInput(opened, flags));
+  }
+  const answerForm = readAnswerForm(flags);
+  const config = await loadConfig({
+    configPath: flags.config,
+    fleet: flags.fleet,
+    model: flags.model,
+    forceModel: flags.forceModel,
+    baseUrl: flags.baseUrl,
+    concurrency: flags.concurrency,
+  });
+  const folder = mkdtempSync(join(tmpdir(), "promptfleet-plan-"));
+  try {
+    const input = await openInput(source, { spoolDirectory: join(folder, "input"), stdin: process.stdin });
+    try {
+      for (const notice of input.notices) process.stderr.write(`${notice}\n`);
+      const dataDirectory = dataFolder(flags.dataDir);
+      return await planInput({ config, input, answerForm, dataDirectory, workPath: undefined }, flags);
+    } finally {
+      await input.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function planInput(opened: OpenedPlan, flags: PlanFlags): Promise<number> {
+  const { config, input, answerForm, dataDirectory, workPath } = opened;
+  const known = await readLatenciesIfThere({ url: flags.redis, dataDirectory }, config.fleet);
+  const latencies = known ?? createLatencies();
+  const lines = await prepareLines(config, input, { ...flags, answerForm, strict: false, pools: true }, latencies);
+  const planned = await planRun({ config, input, lines, latencies, workPath });
+  const unreachable = await findUnreachable(config, planned);
+  const timesFrom = known === undefined ? "nowhere" : "the fleet";
+  process.stdout.write(
+    flags.json
+      ? `${JSON.stringify({ ...planJson(planned), waits_for: unreachable })}\n`
+      : `${planLines(planned, unreachable, timesFrom, widthOf(process.stdout)).join("\n")}\n`,
+  );
+  return 0;
+}
+
+/** The models that rows would go to first and whose servers do not answer now. Costs nothing. */
+async function findUnreachable(config: Config, { left }: RunPlan): Promise<Unreachable[]> {
+  const aliases = new Set(left.groups.map(({ group }) => group.model));
+  const tiers = new Set(left.groups.map(({ group }) => group.tier));
+  const pick = <Value>(all: Readonly<Record<string, Value>>, names: ReadonlySet<string>): Record<string, Value> =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name)));
+  const { models } = await examine({
+    ...config,
+    tiers: pick(config.tiers, tiers),
+    models: pick(config.models, aliases),
+  });
+  return [...models.values()].flatMap(({ alias, usable, reason = "for no known reason", mend }) =>
+    usable ? [] : [{ model: alias, reason, ...(mend === undefined ? {} : { mend }) }],
+  );
+}

@@ -1,0 +1,200 @@
+import type { Price } from "../config/config.ts";
+import type { QuotaScope } from "../config/limits.ts";
+import type { PromptRequest } from "../job/row.ts";
+import { addApart, addTogether, exactly, latest, type Range, times, totalByRatio, totalBySample } from "./range.ts";
+
+/** Rows of one task that go to one model, added up. */
+export interface RowGroup {
+  readonly task: string | null;
+  readonly model: string;
+  readonly tier: string;
+  readonly rows: number;
+  /** By rule of thumb (`weighRequest`). */
+  readonly inputTokens: number;
+  /** All that their answers may be. */
+  readonly mostOutputTokens: number;
+  readonly outputGuess: Range;
+}
+
+/** What a row of this kind really was. */
+export interface Measured {
+  readonly task: string | null;
+  readonly model: string;
+  readonly estimatedInputTokens: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly latencyMs: number;
+}
+
+/** What must be known of a group's model and tier. */
+export interface GroupFacts {
+  /** Undefined: nobody knows. */
+  readonly price: Price | undefined;
+  readonly isLocal: boolean;
+  /** The fleet's mean time of an answer, if it was measured. */
+  readonly latencyMs: number | undefined;
+  /** Calls at once of its tier; a range where it finds them by itself. */
+  readonly slots: Range;
+  readonly quota: QuotaScope | undefined;
+}
+
+/** `measured`: by answers of this task and model; `similar`: by answers of this model; `guessed`: by rules of thumb. */
+export type Basis = "measured" | "similar" | "guessed";
+
+export interface GroupEstimate {
+  readonly group: RowGroup;
+  readonly basis: Basis;
+  readonly inputTokens: Range;
+  readonly outputTokens: Range;
+  /** Undefined where the price is not known. */
+  readonly costUsd: Range | undefined;
+  /** Of all its calls together. */
+  readonly callMs: Range;
+}
+
+export interface RunEstimate {
+  readonly groups: readonly GroupEstimate[];
+  readonly rows: number;
+  readonly inputTokens: Range;
+  readonly outputTokens: Range;
+  /** Of the rows whose price is known. */
+  readonly costUsd: Range;
+  readonly rowsWithoutPrice: number;
+  readonly seconds: Range;
+}
+
+/** Four bytes a token may be wrong by this much, with one text or another, one tokenizer or another. */
+const inputGuess: Range = { low: 0.7, likely: 1, high: 1.5 };
+/** How long an answer is when nobody has seen one. */
+const answerGuess: Range = { low: 20, likely: 250, high: 1_200 };
+const choiceGuess: Range = { low: 1, likely: 5, high: 30 };
+/** What a call takes beside its tokens, and for each token of its answer. */
+const callGuessMs = 500;
+const tokenGuessMs = { local: 40, cloud: 15 };
+/** A server may be so much faster or slower than that. */
+const paceGuess: Range = { low: 0.25, likely: 1, high: 4 };
+/** What the fleet has measured was on other prompts, maybe. */
+const paceKnown: Range = { low: 0.6, likely: 1, high: 1.7 };
+
+/** Of one row that no model has answered yet. Pure. */
+export function guessOutput({ answerForm }: PromptRequest, mostTokens: number): Range {
+  const { low, likely, high } = answerForm !== undefined && "choices" in answerForm ? choiceGuess : answerGuess;
+  return { low: Math.min(low, mostTokens), likely: Math.min(likely, mostTokens), high: Math.min(high, mostTokens) };
+}
+
+/** What rows will take: by what others like them took, else by rules of thumb. Pure. */
+export function estimateRun(
+  groups: readonly RowGroup[],
+  measured: readonly Measured[],
+  factsOf: (group: RowGroup) => GroupFacts,
+): RunEstimate {
+  const estimates = groups.map((group) => estimateGroup(group, measured, factsOf(group)));
+  const sumOf = (of: (estimate: GroupEstimate) => Range | undefined): Range => {
+    const part = (isMeasured: boolean): Range[] =>
+      estimates.filter(({ basis }) => (basis === "measured") === isMeasured).flatMap((one) => of(one) ?? []);
+    return addTogether([addApart(part(true)), ...part(false)]);
+  };
+  return {
+    groups: estimates,
+    rows: groups.reduce((rows, group) => rows + group.rows, 0),
+    inputTokens: sumOf(({ inputTokens }) => inputTokens),
+    outputTokens: sumOf(({ outputTokens }) => outputTokens),
+    costUsd: sumOf(({ costUsd }) => costUsd),
+    rowsWithoutPrice: estimates.reduce((rows, one) => rows + (one.costUsd === undefined ? one.group.rows : 0), 0),
+    seconds: latest(
+      [...Map.groupBy(estimates, ({ group }) => group.tier).values()].map((one) => secondsOf(one, factsOf)),
+    ),
+  };
+}
+
+function estimateGroup(group: RowGroup, measured: readonly Measured[], facts: GroupFacts): GroupEstimate {
+  const ofModel = measured.filter(({ model }) => model === group.model);
+  const ofKind = ofModel.filter(({ task }) => task === group.task);
+  const [basis, sample] = chooseSample(ofKind, ofModel);
+  const { rows, mostOutputTokens } = group;
+  const inputTokens =
+    totalByRatio(
+      sample.map((one) => ({ estimated: one.estimatedInputTokens, real: one.inputTokens })),
+      group.inputTokens,
+      rows,
+    ) ?? times(inputGuess, group.inputTokens);
+  const output =
+    totalBySample(
+      sample.map((one) => one.outputTokens),
+      rows,
+    ) ?? group.outputGuess;
+  const outputTokens = {
+    low: Math.min(output.low, mostOutputTokens),
+    likely: Math.min(output.likely, mostOutputTokens),
+    high: Math.min(output.high, mostOutputTokens),
+  };
+  return {
+    group,
+    basis,
+    inputTokens,
+    outputTokens,
+    costUsd: costOf(inputTokens, outputTokens, basis, facts.price),
+    callMs: callMsOf(group, sample, outputTokens, facts),
+  };
+}
+
+/** As few answers say little: three of its own kind at least, else those of its model. */
+function chooseSample(
+  ofKind: readonly Measured[],
+  ofModel: readonly Measured[],
+): readonly [Basis, readonly Measured[]] {
+  if (ofKind.length >= 3) return ["measured", ofKind];
+  return ofModel.length >= 3 ? ["similar", ofModel] : ["guessed", []];
+}
+
+function costOf(input: Range, output: Range, basis: Basis, price: Price | undefined): Range | undefined {
+  if (price === undefined) return undefined;
+  const parts = [times(input, price.inputPerMTok / 1e6), times(output, price.outputPerMTok / 1e6)];
+  return basis === "measured" ? addApart(parts) : addTogether(parts);
+}
+
+function callMsOf(group: RowGroup, sample: readonly Measured[], output: Range, facts: GroupFacts): Range {
+  const bySample = totalBySample(
+    sample.map(({ latencyMs }) => latencyMs),
+    group.rows,
+  );
+  if (bySample !== undefined) return bySample;
+  if (facts.latencyMs !== undefined) return times(paceKnown, facts.latencyMs * group.rows);
+  const tokenMs = tokenGuessMs[facts.isLocal ? "local" : "cloud"];
+  return times(paceGuess, callGuessMs * group.rows + tokenMs * output.likely);
+}
+
+/** How long a tier is busy: as its slots allow, or its limits, whichever is longer. The last call ends alone. */
+function secondsOf(estimates: readonly GroupEstimate[], factsOf: (group: RowGroup) => GroupFacts): Range {
+  const rows = estimates.reduce((sum, { group }) => sum + group.rows, 0);
+  if (rows === 0) return exactly(0);
+  const { slots } = factsOf(estimates[0]!.group);
+  const callMs = addTogether(estimates.map((one) => one.callMs));
+  const bySlots = (ms: number, places: number): number => ms / Math.max(1, Math.min(places, rows)) / 1_000;
+  const lastCall = times(callMs, 1 / rows / 1_000);
+  const working: Range = {
+    low: bySlots(callMs.low, slots.high),
+    likely: bySlots(callMs.likely, slots.likely) + lastCall.likely / 2,
+    high: bySlots(callMs.high, slots.low) + 2 * lastCall.high,
+  };
+  const paced = [...Map.groupBy(estimates, ({ group }) => factsOf(group).quota?.name).values()].map((ofScope) =>
+    pacedSeconds(ofScope, factsOf(ofScope[0]!.group).quota?.limits),
+  );
+  return latest([working, ...paced]);
+}
+
+/** Limits that are learned from headers are not known yet. */
+function pacedSeconds(estimates: readonly GroupEstimate[], limits: QuotaScope["limits"] | undefined): Range {
+  const { rpm, tpm, inputTpm, outputTpm } = limits === "auto" || limits === undefined ? {} : limits;
+  const rows = estimates.reduce((sum, { group }) => sum + group.rows, 0);
+  const input = addTogether(estimates.map(({ inputTokens }) => inputTokens));
+  const output = addTogether(estimates.map(({ outputTokens }) => outputTokens));
+  const at = (amount: Range, perMinute: number | undefined): Range[] =>
+    perMinute === undefined ? [] : [times(amount, 60 / perMinute)];
+  return latest([
+    ...at(exactly(rows), rpm),
+    ...at(addTogether([input, output]), tpm),
+    ...at(input, inputTpm),
+    ...at(output, outputTpm),
+  ]);
+}

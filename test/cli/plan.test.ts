@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { expect, it } from "vitest";
+import { givenProject, inputLines, type ProjectOptions, summaryOf } from "../support/cli.ts";
+
+/** A model that costs a dollar for a million tokens in and ten for a million out, on the simulated server. */
+const priced = {
+  models: { paid: { tier: "lab", model: "simulated-model", price: { inputPerMTok: 1, outputPerMTok: 10 } } },
+};
+const keyless: ProjectOptions["config"] = {
+  tasks: { dear: { primary: "paid", fallback: ["keyless"] } },
+  tiers: { locked: { provider: "openai", apiKeyEnv: "LOCKED_KEY" } },
+  models: { ...priced.models, keyless: { tier: "locked", model: "gpt-4o" } },
+};
+
+it("tells what a run would do, and sends nothing", async () => {
+  const project = await givenProject({ config: keyless });
+  project.write("in.jsonl", `${inputLines(40)}{"prompt":"dear #d","task":"dear"}\n{"prompt":1}\n`);
+  const ended = await project.start(["plan", project.input, "--json"]).ended;
+  expect(ended.code).toBe(0);
+  const plan = JSON.parse(ended.stdout);
+  expect(plan).toMatchObject({ rows: 41, unusable: 1, rows_without_price: 0, waits_for: [] });
+  const kinds = plan.groups.map(({ task, model, tier, rows, basis }: Record<string, unknown>) => ({
+    ...{ task, model, tier, rows, basis },
+  }));
+  expect(kinds).toEqual([
+    { task: "simple", model: "small", tier: "lab", rows: 40, basis: "guessed" },
+    { task: "dear", model: "paid", tier: "lab", rows: 1, basis: "guessed" },
+  ]);
+  expect(plan.cost_usd.low).toBeGreaterThan(0);
+  expect(plan.cost_usd.high).toBeLessThan(0.03);
+  expect(plan.missing).toEqual([
+    { model: "keyless", rows: 1, reason: expect.stringContaining("LOCKED_KEY is not set") },
+  ]);
+  expect(project.backend.requests()).toBe(0);
+  expect(await project.redisPid()).toBeUndefined();
+  expect(existsSync(project.dataDirectory)).toBe(false);
+
+  const shown = (await project.start(["plan", project.input]).ended).stdout;
+  expect(shown).toMatch(/simple +small +lab +40 /);
+  expect(shown).toMatch(/missing +keyless, in the route of 1 row: LOCKED_KEY is not set/);
+  expect(shown).toMatch(/unusable +1 row/);
+});
+
+it("says which servers do not answer now", async () => {
+  const project = await givenProject({ rows: 2 });
+  await project.backend.close();
+  const { stdout } = await project.start(["plan", project.input]).ended;
+  expect(stdout).toMatch(/waits for +small: .*connection refused/i);
+});
+
+it("refuses in the words of run what run refuses", async () => {
+  const project = await givenProject({ config: keyless });
+  const refused = async (...args: string[]): Promise<string> => {
+    const ended = await project.start(args).ended;
+    expect(ended.code).toBe(1);
+    return ended.stderr;
+  };
+  const output = ["-o", project.output];
+  expect(await refused("plan", "missing.jsonl")).toBe(await refused("run", "missing.jsonl", ...output));
+  project.write("in.jsonl", '{"prompt":"x","model":"keyless"}\n');
+  const noRoute = await refused("plan", project.input);
+  expect(noRoute).toContain("1 row has no model that can be used; nothing was sent.");
+  expect(noRoute).toBe(await refused("run", project.input, ...output));
+});
+
+it("stands before a run that costs, and is compared with what it came to", async () => {
+  const project = await givenProject({ rows: 30, config: priced });
+  const free = await project.run();
+  expect(free).toMatchObject({ code: 0, stderr: expect.not.stringContaining("plan") });
+  const paid = await project.run("--fresh", "--model", "paid");
+  expect(paid.code).toBe(0);
+  const [first] = paid.stderr.split("\n");
+  expect(first).toMatch(/^plan: 30 rows · .* tokens in, .* out · \$\S+ \(\$\S+ to \$\S+\) \(guessed/);
+  expect(paid.stderr).toMatch(/planned: \$\S+ \(.*\) and .* tokens; it took \$0.0021 and 750\n/);
+  expect(paid.stderr).not.toContain("--confirm-above");
+
+  const much = await project.run("--fresh", "--model", "paid", "--confirm-above", "0.0001");
+  expect(much.code).toBe(0);
+  expect(much.stderr).toContain("more than --confirm-above $0.0001; it goes on, as there is no terminal to ask at");
+  const json = await project.run("--fresh", "--model", "paid", "--confirm-above", "0", "--json");
+  expect(JSON.parse(json.stdout.split("\n")[0]!).plan).toMatchObject({ rows: 30 });
+  expect(summaryOf(json)).toMatchObject({ state: "finished", answered: 30 });
+});
