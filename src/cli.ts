@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { collectConcurrency, commaList, durationMs } from "./cli/option-values.ts";
+import { collectConcurrency, commaList, durationMs, rowCount } from "./cli/option-values.ts";
 import { messageOf, UserError } from "./job/errors.ts";
 
 /** The program: parses, loads a command's file when it is called for, and is the only place that sets an exit code. */
@@ -72,6 +72,7 @@ function program(setExitCode: (code: number) => void): Command {
     .option("--schema <file>", "JSON schema that every answer must fit, for rows that bring none")
     .option("--choices <texts>", "every answer is one of these, by commas, for rows that bring none", commaList)
     .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
+    .option("--sample <rows>", "send so many rows, kept for the run to OUTPUT, and go by their answers", rowCount)
     .option("--wait", "plan for tiers that have no key or adapter here, too", false)
     .option("--redis <url>", "the fleet's Redis, which knows how fast models answer (else REDIS_URL)")
     .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)")

@@ -55,8 +55,11 @@ export interface PlanRunOptions {
 /** More answers than these make no range narrower. */
 const mostMeasured = 2_000;
 
-/** Reads an input to its end and tells what answering it takes. Sends nothing. */
-export async function planRun(options: PlanRunOptions): Promise<RunPlan> {
+/**
+ * Reads an input to its end and tells what answering it takes. Sends nothing.
+ * @param onAskable is told of each row that is still to be asked.
+ */
+export async function planRun(options: PlanRunOptions, onAskable?: (row: number) => void): Promise<RunPlan> {
   const { config, input, lines, latencies, workPath, retryFailed = false } = options;
   const { table, answers, done } = await readAnswers(workPath, retryFailed);
   const groups = new Map<string, RowGroup>();
@@ -89,6 +92,7 @@ export async function planRun(options: PlanRunOptions): Promise<RunPlan> {
       unusable++;
       return;
     }
+    onAskable?.(index);
     const model = findModel(config, route.candidates[0]!)!;
     const mostTokens = request.maxOutputTokens ?? model.maxOutputTokens;
     const key = JSON.stringify([route.task, model.alias]);

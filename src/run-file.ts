@@ -8,6 +8,7 @@ import type { ResultLine } from "./job/result.ts";
 import type { LineFormat } from "./job/row.ts";
 import { type OwnedBatch, ownBatch } from "./own-batch.ts";
 import type { RedisAddress } from "./queue/connection.ts";
+import type { FeedLine } from "./queue/feed.ts";
 import type { LineReader } from "./read-lines.ts";
 import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from "./results/format-result.ts";
 import { openOutput } from "./results/output-target.ts";
@@ -36,6 +37,8 @@ export interface RunFileOptions {
   readonly ledgerDirectory: string;
   readonly fresh: boolean;
   readonly retryFailed: boolean;
+  /** Asks no other rows, and leaves OUTPUT to a later run. Default: all. */
+  readonly only?: ReadonlySet<number> | undefined;
   readonly withPools: boolean;
   readonly replaceConfig: boolean;
   readonly pullModels: boolean;
@@ -112,7 +115,8 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
 
   async function finish(): Promise<RunSummary> {
     try {
-      const how = await batch.finished;
+      // A part that comes first in the input looks like the whole of it.
+      const how = options.only === undefined ? await batch.finished : await batch.finished.then(() => "stopped");
       await watchingBudget?.stop();
       const askedAgain = await fleet.claims.readAskedAgain(state.batchId);
       fleet.offIncarnation(announceAgain);
@@ -182,7 +186,7 @@ function readAnyRunState(workPath: string): RunState | undefined {
 }
 
 function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<OwnedBatch> {
-  const { config, input, lines } = options;
+  const { config, input, lines, only } = options;
   return ownBatch({
     fleet,
     batchId: state.batchId,
@@ -190,7 +194,7 @@ function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<Ow
     outputPath: options.workPath,
     retryFailedBelowEpoch: state.retryFailedBelowEpoch,
     models: config.models,
-    lines: () => input.readLines(),
+    lines: () => (only === undefined ? input.readLines() : leaveOutOthers(input, only)),
     readLineAt: (offset) => input.readLineAt(offset),
     readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
     lineNumberOf: (index) => input.lineNumberOf(index),
@@ -200,6 +204,11 @@ function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<Ow
       if (options.withPools) await fleet.startPool(tier);
     },
   });
+}
+
+async function* leaveOutOthers(input: Input, only: ReadonlySet<number>): AsyncGenerator<FeedLine[]> {
+  for await (const lines of input.readLines())
+    yield lines.map((line) => ({ ...line, isLeftOut: !only.has(line.index) }));
 }
 
 async function assemble({ output, format, lines }: RunFileOptions, batch: OwnedBatch): Promise<void> {

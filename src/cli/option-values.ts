@@ -18,3 +18,8 @@ export const commaList = (text: string): string[] =>
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+
+export function rowCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("expected a whole number of rows, for example 20");
+  return Number(text);
+}

@@ -82,8 +82,8 @@ export function planLines(
       `${one.group.model}`,
       one.group.tier,
       count(one.group.rows),
-      tokens(one.inputTokens),
-      tokens(one.outputTokens),
+      amount(one.inputTokens.likely),
+      amount(one.outputTokens.likely),
       (one.costUsd === undefined ? "price unknown" : between(one.costUsd, usd)) + (isMixed ? ` · ${one.basis}` : ""),
     ]);
   const facts: [string, string][] = [
@@ -143,8 +143,10 @@ export function againstPlan(plan: RunPlan, { cost_usd, by_model }: RunSummary): 
   return `  planned: ${between(wholeCost(plan), usd)} and ${tokens(wholeTokens(plan))} tokens; it took ${usd(cost_usd)} and ${amount(real)}`;
 }
 
-export const usd = (sum: number): string =>
-  `$${sum === 0 || sum >= 0.995 ? sum.toFixed(2) : Number(sum.toPrecision(2)).toString()}`;
+export function usd(sum: number): string {
+  if (sum > 0 && sum < 1e-6) return "less than $0.000001";
+  return `$${sum === 0 || sum >= 0.995 ? sum.toFixed(2) : sum.toPrecision(2)}`;
+}
 
 const rowsText = (rows: number): string => `${count(rows)} ${rows === 1 ? "row" : "rows"}`;
 const count = (number: number): string => number.toLocaleString("en-US");

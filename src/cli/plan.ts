@@ -5,8 +5,10 @@ import type { Config } from "../config/config.ts";
 import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { examine } from "../examine.ts";
+import { settleFinishedOutput } from "../finished-output.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
 import { type Input, openInput } from "../intake/open-input.ts";
+import { UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
 import type { AnswerForm } from "../job/row.ts";
 import { readLatenciesIfThere } from "../look-at-redis.ts";
@@ -14,7 +16,8 @@ import { planRun, type RunPlan } from "../plan-run.ts";
 import { prepareLines } from "../prepare-lines.ts";
 import { widthOf } from "./layout.ts";
 import { planJson, planLines, type Unreachable } from "./plan-text.ts";
-import { type RunFlags, withOpenedRun } from "./run.ts";
+import { type OpenedRun, type RunFlags, runInput, withOpenedRun } from "./run.ts";
+import { sampleOf } from "./send-sample.ts";
 
 type FlagsOfRun = Pick<RunFlags, "concurrency" | "wait" | "json"> &
   Partial<
@@ -37,7 +40,10 @@ type FlagsOfRun = Pick<RunFlags, "concurrency" | "wait" | "json"> &
     >
   >;
 
-export interface PlanFlags extends FlagsOfRun {}
+export interface PlanFlags extends FlagsOfRun {
+  /** So many rows are sent. */
+  readonly sample?: number;
+}
 
 interface OpenedPlan {
   readonly config: Config;
@@ -47,11 +53,14 @@ interface OpenedPlan {
   readonly workPath: string | undefined;
 }
 
-/** `promptfleet plan`: what a run would do. Sends no prompt. */
+/** `promptfleet plan`: what a run would do. Sends no prompt but those of `--sample`. */
 export async function plan(source: string, flags: PlanFlags): Promise<number> {
-  const { output } = flags;
+  const { output, sample } = flags;
   if (output !== undefined) {
-    return withOpenedRun(source, { ...flags, output }, (opened) => planInput(opened, flags));
+    return withOpenedRun(source, { ...flags, output }, (opened) => planWithOutput(opened, { ...flags, output }));
+  }
+  if (sample !== undefined) {
+    throw new UserError("--sample needs -o OUTPUT: the answers are kept beside it, and run goes on with them");
   }
   const answerForm = readAnswerForm(flags);
   const config = await loadConfig({
@@ -75,6 +84,30 @@ export async function plan(source: string, flags: PlanFlags): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function planWithOutput(opened: OpenedRun, flags: PlanFlags & { readonly output: string }): Promise<number> {
+  const done = await settleFinishedOutput({ ...opened, fresh: false, retryFailed: false });
+  if (done !== undefined) {
+    process.stderr.write(
+      `${flags.output} is whole already: there is nothing left to ask (run --fresh asks all again)\n`,
+    );
+    return 0;
+  }
+  if (flags.sample !== undefined) {
+    const asRun = {
+      confirmAbove: 0,
+      replaceConfig: false,
+      pull: false,
+      retryFailed: false,
+      fresh: false,
+      strict: false,
+      pools: true,
+    };
+    const exitCode = await runInput(opened, { ...flags, ...asRun }, sampleOf(flags.sample));
+    if (exitCode !== 0) return exitCode;
+  }
+  return planInput(opened, flags);
 }
 
 async function planInput(opened: OpenedPlan, flags: PlanFlags): Promise<number> {

@@ -12,7 +12,7 @@ import { UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
 import type { AnswerForm, LineFormat } from "../job/row.ts";
 import { joinRedis } from "../join-redis.ts";
-import type { RunPlan } from "../plan-run.ts";
+import type { PlanRunOptions, RunPlan } from "../plan-run.ts";
 import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
 import { lockPath } from "../results/run-state.ts";
@@ -110,7 +110,13 @@ export interface OpenedRun {
   readonly answerForm: AnswerForm | undefined;
 }
 
-async function runInput(opened: OpenedRun, flags: RunFlags): Promise<number> {
+/** A part of a run's rows, and who waits for them. */
+export interface PartOfRun {
+  choose(options: PlanRunOptions): Promise<ReadonlySet<number>>;
+  attend(fileRun: FileRun): Promise<number>;
+}
+
+export async function runInput(opened: OpenedRun, flags: RunFlags, part?: PartOfRun): Promise<number> {
   const { config, input, output, workPath, dataDirectory, answerForm } = opened;
   const { fresh, retryFailed } = flags;
   const done = await settleFinishedOutput({ input, output, workPath, fresh, retryFailed });
@@ -134,10 +140,10 @@ async function runInput(opened: OpenedRun, flags: RunFlags): Promise<number> {
     const redis = await joining;
     const { noPrivateRows } = redis;
     const lines = await prepareLines(config, input, { ...flags, answerForm, noPrivateRows }, latencies);
-    const planned = await announcePlan(
-      { config, input, lines, latencies, workPath: fresh ? undefined : workPath, retryFailed },
-      flags,
-    );
+    const toPlan = { config, input, lines, latencies, workPath: fresh ? undefined : workPath, retryFailed };
+    const only = await part?.choose(toPlan);
+    if (only?.size === 0) return 0;
+    const planned = part === undefined ? await announcePlan(toPlan, flags) : undefined;
     if (redis.notice !== undefined) say(redis.notice);
     const fileRun = await startFileRun({
       config,
@@ -155,6 +161,7 @@ async function runInput(opened: OpenedRun, flags: RunFlags): Promise<number> {
       ledgerDirectory: spendFolder(dataDirectory),
       fresh,
       retryFailed,
+      only,
       withPools: flags.pools,
       replaceConfig: flags.replaceConfig,
       pullModels: flags.pull,
@@ -162,7 +169,7 @@ async function runInput(opened: OpenedRun, flags: RunFlags): Promise<number> {
       noPrivateRows,
       onNotice: say,
     });
-    return await watch(fileRun, flags, planned);
+    return await (part?.attend(fileRun) ?? watch(fileRun, flags, planned));
   } finally {
     await (await joining.catch(() => undefined))?.leave();
   }
@@ -211,7 +218,7 @@ function hashedFlags({ task, model, forceModel, baseUrl, prompt, promptFile, sys
 
 const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
 
-function onStopSignals(first: () => void, second: () => void): () => void {
+export function onStopSignals(first: () => void, second: () => void): () => void {
   let count = 0;
   const onSignal = () => {
     count++;

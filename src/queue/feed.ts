@@ -8,6 +8,8 @@ export interface FeedLine {
   readonly index: number;
   readonly offset: number;
   readonly bytes: Buffer;
+  /** It is not to be asked this time; it has its place in the input all the same. */
+  readonly isLeftOut?: boolean;
 }
 
 /** What a line turned out to be. */
@@ -62,11 +64,9 @@ export function createFeeder(options: FeedOptions): Feeder {
   const { table, prepare } = options;
   const windows = createWindows(options.concurrencyOf);
   const again = new Set(options.placedBefore);
-  let [scannedAll, stopped, rowsSeen] = [false, false, 0];
-  let lastLookMs = 0;
-  let lastStoredMs = Date.now();
+  let [scannedAll, stopped, signalled, rowsSeen] = [false, false, false, 0];
+  let [lastLookMs, lastStoredMs] = [0, Date.now()];
   const ahead = createPreparedAhead<PreparedLine>();
-  let signalled = false;
   let wake = () => {};
   const chunk: ChunkPosition = { lines: [], at: 0, looked: false, prepared: undefined, preparedBefore: false };
 
@@ -145,7 +145,7 @@ export function createFeeder(options: FeedOptions): Feeder {
         chunk.looked = windows.someAreFull();
       }
       const line = chunk.lines[chunk.at]!;
-      if (table.stateOf(line.index) !== "unseen") {
+      if (line.isLeftOut === true || table.stateOf(line.index) !== "unseen") {
         nextLine();
         continue;
       }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { givenProject, inputLines, type ProjectOptions, summaryOf } from "../support/cli.ts";
 
@@ -80,4 +80,44 @@ it("stands before a run that costs, and is compared with what it came to", async
   const json = await project.run("--fresh", "--model", "paid", "--confirm-above", "0", "--json");
   expect(JSON.parse(json.stdout.split("\n")[0]!).plan).toMatchObject({ rows: 30 });
   expect(summaryOf(json)).toMatchObject({ state: "finished", answered: 30 });
+});
+
+it("sends a sample that the run does not pay for again, and goes by its answers", async () => {
+  const project = await givenProject({ rows: 200, config: priced });
+  const plan = (...args: string[]) => project.start(["plan", project.input, "--model", "paid", ...args]).ended;
+  expect(await plan("--sample", "20")).toMatchObject({ code: 1, stderr: expect.stringContaining("needs -o OUTPUT") });
+  expect(project.backend.requests()).toBe(0);
+
+  const sampled = await plan("--sample", "20", "-o", project.output, "--json");
+  expect(sampled).toMatchObject({ code: 0, stderr: expect.stringContaining("sample: 20 of 20 rows, $0.0014") });
+  expect(project.backend.requests()).toBe(20);
+  expect(existsSync(project.output)).toBe(false);
+  const asked = [...project.backend.countsByKey.keys()].map((key) => Number(key.slice(1)));
+  // One of each ten rows.
+  expect(new Set(asked.map((row) => Math.floor(row / 10))).size).toBe(20);
+  const { rows, done, groups, output_tokens, cost_usd } = JSON.parse(sampled.stdout);
+  expect({ rows, done: done.rows, basis: groups[0].basis }).toEqual({ rows: 180, done: 20, basis: "measured" });
+  expect(output_tokens).toEqual({ low: 900, likely: 900, high: 900 });
+  // The simulated server says 20 tokens of each prompt.
+  expect(cost_usd.likely).toBeCloseTo(180 * 0.00007, 4);
+
+  const ended = await project.run("--model", "paid");
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toMatch(/^plan: 180 rows left/);
+  expect(ended.stderr).not.toContain("the configuration changed");
+  expect(project.backend.requests()).toBe(200);
+  expect(readFileSync(project.output, "utf8").trimEnd().split("\n").length).toBe(200);
+  const again = await plan("-o", project.output);
+  expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("is whole already") });
+});
+
+it("leaves OUTPUT to the run when the sample is all there is", async () => {
+  const project = await givenProject({ rows: 5 });
+  const args = ["plan", project.input, "-o", project.output, "--sample", "20", "--json"];
+  const { code, stdout } = await project.start(args).ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 0, done: { rows: 5 } });
+  expect(existsSync(project.output)).toBe(false);
+  expect(summaryOf(await project.run("--json"))).toMatchObject({ state: "finished", answered: 5 });
+  expect(project.backend.requests()).toBe(5);
 });
