@@ -81,24 +81,26 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
       measured.push({ ...answer, estimatedInputTokens: weighRequest(request).inputTokens });
       return;
     }
-    const route = lines.route(parsed.row);
-    for (const { alias, reason } of route.skipped) {
+    const planned = lines.plan(parsed.row);
+    // What a row was found to hold may have made it private.
+    const isPrivate = planned.ok ? planned.row.private : parsed.row.private;
+    for (const { alias, reason } of lines.route({ ...parsed.row, private: isPrivate }).skipped) {
       const key = `${alias}\n${reason}`;
       const known = missing.get(key) ?? { model: alias, reason, rows: 0 };
       known.rows++;
       missing.set(key, known);
     }
-    if (!route.ok) {
+    if (!planned.ok) {
       unusable++;
       return;
     }
     onAskable?.(index);
-    const model = findModel(config, route.candidates[0]!)!;
+    const model = findModel(config, planned.row.route[0]!)!;
     const mostTokens = request.maxOutputTokens ?? model.maxOutputTokens;
-    const key = JSON.stringify([route.task, model.alias]);
+    const key = JSON.stringify([planned.row.task, model.alias]);
     const before = groups.get(key);
     groups.set(key, {
-      task: route.task,
+      task: planned.row.task,
       model: model.alias,
       tier: model.tier,
       rows: (before?.rows ?? 0) + 1,
