@@ -21,7 +21,7 @@ export async function announcePlan(options: PlanRunOptions, flags: AnnounceFlags
   process.stderr.write(`${planLine(plan)}\n`);
   const { high } = plan.left.costUsd;
   if (high <= flags.confirmAbove || flags.json) return plan;
-  const much = `it may cost up to ${usd(high)}, more than --confirm-above ${usd(flags.confirmAbove)}`;
+  const much = `it may cost up to ${usd(high)}, more than --confirm-above $${flags.confirmAbove}`;
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
     process.stderr.write(`${much}; it goes on, as there is no terminal to ask at\n`);
     return plan;
