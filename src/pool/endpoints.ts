@@ -42,7 +42,7 @@ export interface Endpoints {
   /** For good: sends away all who wait for a place, and all who come after, such as a row that was at the gate. */
   turnAway(): void;
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
-  modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome>;
+  modelIdAt(state: EndpointState, model: ModelConfig): string | Promise<string | Outcome>;
   noteOutcome(state: EndpointState, outcome: Outcome): void;
   /** Whether one of them can be asked: what no call has told yet is found out by a probe. */
   isThere(): Promise<boolean>;
@@ -130,8 +130,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     onChange();
   });
 
-  async function modelIdAt(state: EndpointState, model: ModelConfig): Promise<string | Outcome> {
-    if (model.model !== "auto") return model.model;
+  async function firstModelAt(state: EndpointState): Promise<string | Outcome> {
     if (state.models === undefined) {
       const probe = await state.endpoint.probe(probeSignal());
       if (!probe.usable) return probe.outcome;
@@ -194,7 +193,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
       places.serve();
     },
     turnAway: places.turnAway,
-    modelIdAt,
+    modelIdAt: (state, model) => (model.model === "auto" ? firstModelAt(state) : model.model),
     noteOutcome,
     isThere() {
       checking ??= findOneThere().finally(() => {
