@@ -1,6 +1,7 @@
 import { terminalHints } from "../config/environment.ts";
 import type { FileRun } from "../run-file.ts";
 import type { RunSnapshot, RunSummary } from "../run-report.ts";
+import { count } from "./layout.ts";
 
 export interface Display {
   /** A line of its own, above what is redrawn. */
@@ -187,7 +188,6 @@ function bar(share: number | undefined): string {
   return `[${"█".repeat(full)}${"·".repeat(width - full)}]${share === undefined ? "" : ` ${Math.floor(share * 100)}%`}`;
 }
 
-const count = (number: number): string => number.toLocaleString("en-US");
 const usd = (amount: number): string =>
   `$${amount === 0 || amount >= 0.01 ? amount.toFixed(2) : amount.toPrecision(2)}`;
 

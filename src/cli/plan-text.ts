@@ -2,7 +2,7 @@ import type { RunPlan } from "../plan-run.ts";
 import type { GroupEstimate } from "../routing/estimate-run.ts";
 import type { Range } from "../routing/range.ts";
 import type { RunSummary } from "../run-report.ts";
-import { hang, table } from "./layout.ts";
+import { count, hang, table } from "./layout.ts";
 
 /** A model that rows would be sent to first and that does not answer now. */
 export interface Unreachable {
@@ -149,7 +149,6 @@ export function usd(sum: number): string {
 }
 
 const rowsText = (rows: number): string => `${count(rows)} ${rows === 1 ? "row" : "rows"}`;
-const count = (number: number): string => number.toLocaleString("en-US");
 
 /** Two digits say enough of an estimate. */
 function amount(tokens: number): string {

@@ -53,13 +53,16 @@ const leastRows = 64;
 const mostWindows = 200;
 const mostOwnRecords = 2_000;
 const longestJobMs = 250;
-const mostRowsPerJob = 16;
+const mostRowsPerJob = 32;
+/** Rows for each call in flight until a first answer says how fast the tier is: as yet they get a job each. */
+const firstTurns = 1.25;
 /** Weight of the newest call in the mean latency. */
 const newestWeight = 1 / 16;
 
 /**
  * A window holds what its tier finishes in about a second: the owner refills it within milliseconds, so more would only
- * be memory. At least four times the calls in flight, so that no slot waits for a row.
+ * be memory. At least four times the calls in flight, so that no slot waits for a row; one and a quarter before the first
+ * answer.
  */
 export function createWindows(concurrencyOf: (tier: string) => number): Windows {
   const windows: TierWindow[] = [];
@@ -134,7 +137,13 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
         window = create(
           tier,
           () => concurrencyOf(tier),
-          (rowsPerSecond) => Math.min(mostRows, Math.max(leastRows, 4 * concurrencyOf(tier), Math.ceil(rowsPerSecond))),
+          (rowsPerSecond) => {
+            const turns = rowsPerSecond === 0 ? firstTurns : 4;
+            return Math.min(
+              mostRows,
+              Math.max(leastRows, Math.ceil(turns * concurrencyOf(tier)), Math.ceil(rowsPerSecond)),
+            );
+          },
         );
         byLane.set(lane, window);
       }

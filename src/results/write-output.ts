@@ -40,17 +40,24 @@ export async function writeInInputOrder(
 /** Lines of one file by offset, through a few cached blocks: completion order is close to input order. */
 function openLineReader(path: string): { lineAt(offset: number): string; close(): void } {
   const file = openSync(path, "r");
-  const blocks = new Map<number, Buffer>();
+  const blocks = new Map<number, { readonly memory: Buffer; readonly data: Buffer }>();
 
   function block(number: number): Buffer {
     let found = blocks.get(number);
     if (found === undefined) {
-      const data = Buffer.allocUnsafe(blockBytes);
-      found = data.subarray(0, readSync(file, data, 0, blockBytes, number * blockBytes));
-      if (blocks.size >= blocksKept) blocks.delete(blocks.keys().next().value!);
+      const memory = memoryForBlock();
+      found = { memory, data: memory.subarray(0, readSync(file, memory, 0, blockBytes, number * blockBytes)) };
       blocks.set(number, found);
     }
-    return found;
+    return found.data;
+  }
+
+  /** That of the oldest block once there are enough: new memory for each would pile up until it is collected. */
+  function memoryForBlock(): Buffer {
+    if (blocks.size < blocksKept) return Buffer.allocUnsafeSlow(blockBytes);
+    const [oldest, { memory }] = blocks.entries().next().value!;
+    blocks.delete(oldest);
+    return memory;
   }
 
   return {
@@ -67,7 +74,8 @@ function openLineReader(path: string): { lineAt(offset: number): string; close()
           return Buffer.concat(parts).toString("utf8");
         }
         if (data.length === 0) throw new Error(`${path} ends in the middle of the line at byte ${offset}`);
-        parts.push(data.subarray(start));
+        // A copy: the block's memory may be used again for the next one.
+        parts.push(Buffer.from(data.subarray(start)));
         data = block(++number);
         start = 0;
       }

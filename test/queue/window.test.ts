@@ -20,8 +20,8 @@ describe("the window of a tier", () => {
   });
 
   it.each([
-    [0, 16],
-    [1, 16],
+    [0, 32],
+    [1, 32],
     [100, 2],
     [251, 1],
     [60_000, 1],
@@ -42,6 +42,7 @@ describe("the window of a tier", () => {
   it("has room for a second of the work that its slots can do at that latency, within its bounds", () => {
     const unknown = createWindows(() => 4);
     expect(fill(unknown)).toBe(64);
+    expect(fill(createWindows(() => 400))).toBe(500);
     const fast = createWindows(() => 4);
     fast.of("tier");
     fast.noteLatency("tier", 10);
