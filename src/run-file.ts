@@ -199,7 +199,8 @@ function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<Ow
     readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
     lineNumberOf: (index) => input.lineNumberOf(index),
     possibleTiers: lines.possibleTiers,
-    concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 64,
+    // Pools elsewhere do not say what they take: enough for several of them, until their answers tell.
+    concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 256,
     async onTier(tier) {
       if (options.withPools) await fleet.startPool(tier);
     },

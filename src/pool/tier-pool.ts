@@ -73,6 +73,9 @@ const notAsked: CallEnd = {
 };
 const unavailableModelPauseMs = 15_000;
 
+/** A pause is shown for this long after it: rows try, and pause again, in between. */
+const shownLongerMs = 1_000;
+
 /** A row waits this long before its call is tried to be put on record again. */
 const auditRetryMs = 1_000;
 
@@ -186,7 +189,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       const down = endpoints.downSince();
       if (down !== undefined) return down.reason;
       const nowMs = Date.now();
-      for (const one of pauses.values()) if (one.untilMs > nowMs) return one.reason;
+      for (const one of pauses.values()) if (one.untilMs + shownLongerMs > nowMs) return one.reason;
       const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
       return troubled === undefined
         ? pace.waitReason()

@@ -29,7 +29,7 @@ describe.concurrent("pools in processes of their own", () => {
     const { options, backend, fleet } = await given(400, 20);
     await startPoolProcess(server, fleet, { lab: backend });
     await startPoolProcess(server, fleet, { lab: backend });
-    const run = await startRun({ ...options, rows: [], withPools: false, batchId: "none" });
+    const run = await startRun({ ...options, folder: temporaryFolder(), rows: [], withPools: false, batchId: "none" });
     const [seconds] = await server.client.time();
     await until("both to have seen each other", async () => {
       const beats = await server.client.zrange(run.fleet.names.processes, "0", "-1", "WITHSCORES");

@@ -13,7 +13,8 @@ describe.concurrent("init", () => {
     expect(ended.stdout).toContain("promptfleet doctor");
     const file = JSON.parse(readFileSync(project.path("promptfleet.json"), "utf8"));
     expect(file.tiers).toEqual({
-      "local-server": { provider: "openai-compatible", baseUrl: project.backend.baseUrl, location: "local" },
+      // The simulated server answers /readyz, as LocalAI does.
+      localai: { baseUrl: project.backend.baseUrl },
     });
     const config = ["--config", project.path("promptfleet.json")];
     project.write("in.jsonl", inputLines(3));
@@ -22,7 +23,7 @@ describe.concurrent("init", () => {
       { bare: true },
     ).ended;
     expect(run.code).toBe(0);
-    expect(readFileSync(project.path("out.jsonl"), "utf8")).toContain('"model":"local.local-server"');
+    expect(readFileSync(project.path("out.jsonl"), "utf8")).toContain('"model":"local.localai"');
   });
 
   it("refuses to overwrite a config unless it is told to", async () => {
