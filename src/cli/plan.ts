@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { dataFolder, redisUrl } from "../config/environment.ts";
-import { loadConfig } from "../config/load.ts";
 import { examine } from "../examine.ts";
 import { settleFinishedOutput } from "../finished-output.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
@@ -17,7 +16,7 @@ import { prepareLines } from "../prepare-lines.ts";
 import { whyNoPrivateRows } from "../queue/redis-location.ts";
 import { widthOf } from "./layout.ts";
 import { planJson, planLines, type Unreachable } from "./plan-text.ts";
-import { type OpenedRun, type RunFlags, runInput, withOpenedRun } from "./run.ts";
+import { configOf, type OpenedRun, type RunFlags, runInput, withOpenedRun } from "./run.ts";
 import { sampleOf } from "./send-sample.ts";
 
 type FlagsOfRun = Pick<RunFlags, "concurrency" | "wait" | "json"> &
@@ -64,14 +63,7 @@ export async function plan(source: string, flags: PlanFlags): Promise<number> {
     throw new UserError("--sample needs -o OUTPUT: the answers are kept beside it, and run goes on with them");
   }
   const answerForm = readAnswerForm(flags);
-  const config = await loadConfig({
-    configPath: flags.config,
-    fleet: flags.fleet,
-    model: flags.model,
-    forceModel: flags.forceModel,
-    baseUrl: flags.baseUrl,
-    concurrency: flags.concurrency,
-  });
+  const config = await configOf(flags);
   const folder = mkdtempSync(join(tmpdir(), "promptfleet-plan-"));
   try {
     const input = await openInput(source, { spoolDirectory: join(folder, "input"), stdin: process.stdin });

@@ -61,6 +61,12 @@ export async function run(source: string, flags: RunFlags): Promise<number> {
 export type OpenFlags = Pick<RunFlags, "output" | "concurrency"> &
   Partial<Omit<RunFlags, "output" | "concurrency" | "wait" | "pools">>;
 
+/** The configuration that the flags of `run` and `plan` choose. */
+export function configOf(flags: Omit<OpenFlags, "output">): Promise<Config> {
+  const { config, fleet, model, forceModel, baseUrl, concurrency } = flags;
+  return loadConfig({ configPath: config, fleet, model, forceModel, baseUrl, concurrency });
+}
+
 /** Holds OUTPUT's lock and the open input for as long as the action takes. */
 export async function withOpenedRun(
   source: string,
@@ -68,14 +74,7 @@ export async function withOpenedRun(
   action: (opened: OpenedRun) => Promise<number>,
 ): Promise<number> {
   const answerForm = readAnswerForm(flags);
-  const config = await loadConfig({
-    configPath: flags.config,
-    fleet: flags.fleet,
-    model: flags.model,
-    forceModel: flags.forceModel,
-    baseUrl: flags.baseUrl,
-    concurrency: flags.concurrency,
-  });
+  const config = await configOf(flags);
   const dataDirectory = dataFolder(flags.dataDir);
   const output = flags.output === "-" ? "-" : resolve(flags.output);
   await checkOutputTarget(output);

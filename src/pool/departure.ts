@@ -1,22 +1,9 @@
 import type { BackendCall } from "../../workers/adapter.ts";
 import type { TierConfig } from "../config/config.ts";
+import type { AuditedCall } from "../job/audited-call.ts";
 import type { Outcome } from "../job/outcome.ts";
 import type { EndpointState } from "./endpoints.ts";
 import type { AskedRow } from "./result-of-call.ts";
-
-/** A request that is about to leave, for the audit. */
-export interface DepartingCall {
-  readonly batch: string;
-  readonly row: number;
-  readonly attempt: number;
-  readonly tier: string;
-  readonly model: string;
-  readonly alias: string;
-  readonly host: string;
-  readonly location: "local" | "cloud";
-  readonly private: boolean;
-  readonly messages: unknown;
-}
 
 export interface DepartureOptions {
   readonly tier: TierConfig;
@@ -25,7 +12,7 @@ export interface DepartureOptions {
   /** Tasks that are private here, whatever a payload says. */
   readonly privateTasks: ReadonlySet<string>;
   /** Puts a call on record before it is made; resolves to why it may not be made, if that cannot be done. */
-  readonly audit?: ((call: DepartingCall) => Promise<string | undefined>) | undefined;
+  readonly audit?: ((call: AuditedCall) => Promise<string | undefined>) | undefined;
 }
 
 interface Departure {

@@ -1,18 +1,10 @@
 import { existsSync } from "node:fs";
+import type { AuditedCall } from "../job/audited-call.ts";
 import { linesOf, listChainFiles, readGroups } from "./audit-chains.ts";
 
 /** One call as it is on record. */
-export interface AuditRecord {
+export interface AuditRecord extends Omit<AuditedCall, "messages"> {
   readonly time: string;
-  readonly batch: string;
-  readonly row: number;
-  readonly attempt: number;
-  readonly tier: string;
-  readonly model: string;
-  readonly alias: string;
-  readonly host: string;
-  readonly location: "local" | "cloud";
-  readonly private: boolean;
   /** Keyed hash of the messages. */
   readonly prompt: string;
 }

@@ -1,27 +1,11 @@
 import { hash } from "node:crypto";
 import { closeSync, constants, fdatasync, fdatasyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import type { AuditedCall } from "../job/audited-call.ts";
 import { messageOf } from "../job/errors.ts";
 import { chainEnds } from "./audit-chains.ts";
 import { readAuditKey } from "./audit-key.ts";
 import { type AuditHead, firstLink, headText, sealHash, sealLine } from "./audit-lines.ts";
-
-/** One request that is about to leave: who is to see what. */
-export interface AuditedCall {
-  readonly batch: string;
-  readonly row: number;
-  /** From 1, as results count them. */
-  readonly attempt: number;
-  readonly tier: string;
-  /** The provider's id of the model, and the name by which the row was routed to it. */
-  readonly model: string;
-  readonly alias: string;
-  readonly host: string;
-  readonly location: "local" | "cloud";
-  readonly private: boolean;
-  /** The messages that are sent; only their keyed hash is written. */
-  readonly messages: unknown;
-}
 
 /** The chain of one process. */
 export interface AuditChain {

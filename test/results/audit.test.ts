@@ -1,7 +1,8 @@
 import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type AuditChain, type AuditedCall, openAudit } from "../../src/results/audit.ts";
+import type { AuditedCall } from "../../src/job/audited-call.ts";
+import { type AuditChain, openAudit } from "../../src/results/audit.ts";
 import { listChainFiles } from "../../src/results/audit-chains.ts";
 import { firstLink, sealHash, sealLine } from "../../src/results/audit-lines.ts";
 import { type AuditRecord, readAudit } from "../../src/results/audit-read.ts";
