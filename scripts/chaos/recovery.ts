@@ -42,8 +42,9 @@ export async function measureRecovery({ program, calls, rounds }: RecoveryOption
 }
 
 async function measureOnce(program: string, calls: number, directory: string): Promise<number> {
-  // Calls that take for ever: all rows are at the pools, half of them at each, but for those that wait there for a slot.
-  const rows = 2 * (calls + Math.ceil(calls / 16));
+  // Calls that take for ever: all rows are at the pools. Half of them and those that wait there for a slot are the most
+  // that one can have, so that the other has `calls` at least.
+  const rows = 2 * (calls + Math.ceil(calls / 16) + 1);
   const arena = await openArena({ program, directory, rows, concurrency: rows, latencyMs: 600_000 });
   try {
     const [doomed, other] = await Promise.all([arena.startPool(), arena.startPool()]);

@@ -19,6 +19,8 @@ local limitNames = { "requests", "tokens", "input", "output" }
 local keptMs = 86400000
 --- Requests a minute until a first answer has told the limits, or that there are none to be told.
 local unknownPerMinute = 60
+--- Until then nobody knows how long the line is: rows ask again so often, instead of each taking a second of it.
+local unknownLaterMs = 500
 --- A row never charges, and Redis never believes, more than this beyond a full bucket: a clock may have jumped.
 local furthestMs = 120000
 
@@ -34,10 +36,11 @@ local function openPace(key, nowMs, at)
   local line = math.max(nowMs, math.min(tonumber(fields[9] or "0"), nowMs + 10 * furthestMs))
   local buckets = {}
   local isKnown = fields[5] or fields[6] or fields[7] or fields[8] or fields[12]
+  local isUnknown = ARGV[at] == "auto" and not isKnown
   for order, name in ipairs(limitNames) do
     local limit = ARGV[at + order - 1]
     if limit == "auto" then
-      limit = fields[4 + order] or (order == 1 and not isKnown and unknownPerMinute)
+      limit = fields[4 + order] or (order == 1 and isUnknown and unknownPerMinute)
     end
     local perMinute = tonumber(limit or "0")
     if perMinute > 0 then
@@ -91,6 +94,9 @@ local function openPace(key, nowMs, at)
     -- Those in line come first, unless they are late and the horizon runs empty.
     local reachMs = stood and horizonMs or line > nowMs and horizonMs / 4 or horizonMs / 2
     if turn > nowMs + reachMs then
+      if isUnknown and pausedUntil <= nowMs then
+        return { laterMs = unknownLaterMs, reason = "unknown" }
+      end
       local opensMs = turn - nowMs - horizonMs / 2
       if stood and opensMs <= horizonMs then
         return { laterMs = math.max(1, opensMs), reason = reason }

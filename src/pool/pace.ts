@@ -174,6 +174,7 @@ const toldAgainMs = 5_000;
 const noLimits: Readonly<Record<string, QuotaLimit>> = { none: { perMinute: 1, left: 1 } };
 
 const limitWords: Readonly<Record<string, string>> = {
+  unknown: "it waits for the first answer, which tells its limits",
   requests: "its limit of requests a minute is in use",
   tokens: "its limit of tokens a minute is in use",
   input: "its limit of input tokens a minute is in use",

@@ -34,7 +34,7 @@ describe("the chaos suite's short form", () => {
   }, 120_000);
 
   it("the owner frozen for a while: Redis does not grow, the pools say for whom they wait, nothing is asked again", async () => {
-    const { figures } = await measureFrozenOwner({ program, seconds: 15, rows: 5_000 });
+    const { figures } = await measureFrozenOwner({ program, seconds: 15, rows: 15_000 });
     expect(figures.filter(({ met }) => met !== true)).toEqual([]);
   }, 120_000);
 });
