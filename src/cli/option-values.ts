@@ -23,3 +23,22 @@ export function rowCount(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("expected a whole number of rows, for example 20");
   return Number(text);
 }
+
+export function rowIndex(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected the index of a row, from 0");
+  return Number(text);
+}
+
+export const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];
+
+export function dollars(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected US dollars, 0 or more, for example 2.50");
+  return Number(text);
+}
+
+export function oneOf(...allowed: string[]) {
+  return (text: string): string => {
+    if (!allowed.includes(text)) throw new InvalidArgumentError(`expected ${allowed.join(" or ")}`);
+    return text;
+  };
+}
