@@ -1,0 +1,22 @@
+import express, { type Express } from "express";
+import type { ServeContext } from "./context.ts";
+import { answerError, HttpError } from "./http-error.ts";
+
+/** The server's routes, one line a feature, in the order in which requests meet them. */
+export function createApp(context: ServeContext): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.set("query parser", "simple");
+
+  app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
+  app.get("/readyz", (_request, response) => {
+    const trouble = context.fleet.redisTrouble();
+    response.status(trouble === undefined ? 200 : 503).json({ status: trouble ?? "ok" });
+  });
+
+  app.use((request) => {
+    throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });
+  });
+  app.use(answerError);
+  return app;
+}
