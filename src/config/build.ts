@@ -1,8 +1,9 @@
 import { baseUrlsOf, defaultTaskOf, trustedHostsOf } from "./check.ts";
-import type { Config, ModelConfig, TaskConfig, TierConfig } from "./config.ts";
+import type { Config, ModelConfig, ServeConfig, TaskConfig, TierConfig } from "./config.ts";
 import { locate } from "./location.ts";
 import { providerFacts } from "./providers.ts";
 import type { ConfigFile, ModelFile, TaskFile, TierFile } from "./schema.ts";
+import type { ServeFile } from "./serve-schema.ts";
 
 type Present<Value> = { [Key in keyof Value]: Exclude<Value[Key], undefined> };
 
@@ -55,6 +56,21 @@ function buildTask(name: string, file: TaskFile): TaskConfig {
   return { fallback: [], private: false, prefer: "listed", ...present(rest), name, primary };
 }
 
+function buildServe({ tokens = [], limits = {}, webhook = {} }: ServeFile): ServeConfig {
+  return {
+    tokens: tokens.map((token) => ({ ...token, sha256: token.sha256.toLowerCase() })),
+    limits: {
+      maxFileBytes: 20 * 2 ** 30,
+      maxBodyBytes: 256 * 2 ** 20,
+      maxRowsPerBatch: 10_000_000,
+      maxUploadsAtOnce: 16,
+      maxRequestsPerMinute: 60_000,
+      ...present(limits),
+    },
+    webhook: { allowPrivate: false, ...present(webhook) },
+  };
+}
+
 /** Without a prototype, so that a row's task `constructor` finds nothing. */
 function named<From, To>(from: Readonly<Record<string, From>> | undefined, build: (name: string, value: From) => To) {
   const built: Record<string, To> = Object.create(null);
@@ -88,6 +104,7 @@ export function buildConfig(
     models: named(file.models, buildModel),
     tasks: named(file.tasks, buildTask),
     policy: { trustedHosts, detect: file.policy?.detect ?? [] },
+    serve: buildServe(file.serve ?? {}),
     source: given.source,
     keyOf: (tierName: string) => given.keys.get(tiers[tierName]?.apiKeyEnv ?? ""),
     rereadKeyOf: async (tierName: string) => {

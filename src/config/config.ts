@@ -73,6 +73,44 @@ export interface TaskConfig {
   readonly why?: string;
 }
 
+/** What the holder of a token may do, each with all before it. */
+export const roles = ["read", "submit", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** What `serve` is told. */
+export interface ServeConfig {
+  readonly tokens: readonly ServeToken[];
+  readonly limits: ServeLimits;
+  readonly webhook: {
+    /** Told of every batch that names no URL of its own. */
+    readonly url?: string;
+    /** The variable that holds the secret (`whsec_…`). Default: one is made and kept in the data directory. */
+    readonly secretEnv?: string;
+    /** Private and loopback addresses may be told too. Default false. */
+    readonly allowPrivate: boolean;
+  };
+}
+
+export interface ServeToken {
+  /** Of the token, in hex, small letters. */
+  readonly sha256: string;
+  readonly role: Role;
+  readonly name: string;
+}
+
+export interface ServeLimits {
+  /** Of one upload. Default 20 GiB. */
+  readonly maxFileBytes: number;
+  /** Of any other request. Default 256 MiB, as Anthropic's batches come in one. */
+  readonly maxBodyBytes: number;
+  /** Default 10,000,000. */
+  readonly maxRowsPerBatch: number;
+  /** Default 16. */
+  readonly maxUploadsAtOnce: number;
+  /** Of one token, or of one address where there is none. Default 60,000. */
+  readonly maxRequestsPerMinute: number;
+}
+
 export interface Config {
   readonly fleet: string;
   readonly defaultTask: string;
@@ -80,6 +118,7 @@ export interface Config {
   readonly models: Readonly<Record<string, ModelConfig>>;
   readonly tasks: Readonly<Record<string, TaskConfig>>;
   readonly policy: { readonly trustedHosts: readonly string[]; readonly detect: readonly string[] };
+  readonly serve: ServeConfig;
   /** Where it was read from, for messages: a path, or "packaged". */
   readonly source: string;
   /** The API key of a tier, or undefined; a function, so that no key is ever printed with the config. */

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { providers } from "./config.ts";
+import { closed, text, variableName, wholeFrom } from "./schema-parts.ts";
+import { serve } from "./serve-schema.ts";
 
 /*
  * The shape of models.json. Every message below says what was expected; problems.ts adds where, what was found and how
@@ -9,18 +11,8 @@ import { providers } from "./config.ts";
 /** Node's timers cannot wait longer; they would fire at once. */
 const longestTimerMs = 2_147_483_647;
 
-/** An object without other keys: for an unknown one the message is the list of the keys there are. */
-function closed<Shape extends z.ZodRawShape>(shape: Shape, expected: string) {
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === "unrecognized_keys" ? Object.keys(shape).join(", ") : expected),
-  });
-}
-
 const positive = (expected: string) => z.number(expected).positive(expected);
 const notNegative = (expected: string) => z.number(expected).nonnegative(expected);
-const wholeFrom = (least: number, most: number, expected: string) =>
-  z.number(expected).int(expected).min(least, expected).max(most, expected);
-const text = (expected: string) => z.string(expected).regex(/\S/, expected);
 
 /** A base URL that says nothing secret. */
 export function isServerUrl(value: string): boolean {
@@ -59,10 +51,7 @@ const tier = closed(
         `${serverUrlText}, or a list of them`,
       )
       .optional(),
-    apiKeyEnv: z
-      .string("the name of an environment variable")
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable")
-      .optional(),
+    apiKeyEnv: variableName.optional(),
     location: z.enum(["local", "cloud"], '"local" or "cloud"').optional(),
     concurrency: z.union([wholeFrom(1, 100_000, slots), z.literal("auto")], `${slots}, or "auto"`).optional(),
     maxConcurrency: wholeFrom(1, 100_000, slots).optional(),
@@ -162,6 +151,7 @@ export const configFileSchema = closed(
     models: named(/^[A-Za-z0-9_.-]+$/, plainName, model, "an object of models by alias").optional(),
     tasks: named(/^[A-Za-z0-9_.-]+$/, plainName, task, "an object of tasks by name").optional(),
     policy: policy.optional(),
+    serve: serve.optional(),
   },
   "an object with tiers, models and tasks",
 );

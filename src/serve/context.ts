@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet } from "../fleet.ts";
+import type { Access } from "./access.ts";
 import type { Batches } from "./batches.ts";
 import type { Files } from "./files.ts";
 
@@ -7,6 +8,8 @@ import type { Files } from "./files.ts";
 export interface ServeContext {
   readonly config: Config;
   readonly fleet: Fleet;
+  /** Made by `readAccess`. */
+  readonly access: Access;
   readonly files: Files;
   readonly batches: Batches;
   /** `DATA_DIR/serve`. */

@@ -75,6 +75,26 @@ const badConfigs: readonly [title: string, config: object, ...parts: string[]][]
   ["the reserved tier inbox", withTier({ provider: "ollama" }, "inbox"), "tiers.inbox", "queues of the fleet"],
   ["the reserved tier batches", withTier({ provider: "ollama" }, "batches"), "tiers.batches", "queues of the fleet"],
   [
+    "a token in plain text instead of its hash",
+    { ...smallConfig, serve: { tokens: [{ sha256: "s3cret", role: "read", name: "ci" }] } },
+    "serve.tokens[0].sha256",
+    "printf %s TOKEN | sha256sum",
+    "not shown",
+  ],
+  [
+    "an unknown role",
+    { ...smallConfig, serve: { tokens: [{ sha256: "0".repeat(64), role: "reed", name: "ci" }] } },
+    "serve.tokens[0].role",
+    '"read", "submit" or "admin"',
+  ],
+  ["no requests at all", { ...smallConfig, serve: { limits: { maxRequestsPerMinute: 0 } } }, "from 1 to", "found 0"],
+  [
+    "a webhook that is no URL",
+    { ...smallConfig, serve: { webhook: { url: "file:///etc/passwd" } } },
+    "serve.webhook.url",
+    "https:// or http://",
+  ],
+  [
     "a slash in an alias",
     { ...smallConfig, models: { ...smallConfig.models, "a/b": { tier: "lab", model: "m" } } },
     "a/b",
