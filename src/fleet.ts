@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
-import type { Config, TierConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
-import { messageOf, UserError } from "./job/errors.ts";
+import { messageOf } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
-import { dividePools, noticesOf } from "./pool/divide-pools.ts";
+import { announceTier } from "./pool/announce-tier.ts";
+import { dividePools } from "./pool/divide-pools.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createForeignTurns } from "./pool/foreign-turn.ts";
 import { createGate, processTimeoutMs } from "./pool/gate.ts";
@@ -14,6 +15,8 @@ import { createIsolation } from "./pool/isolation.ts";
 import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
 import { createPace } from "./pool/pace.ts";
+import { noticeOf, type ProcessNotice } from "./pool/process-notice.ts";
+import { createRecentFailures } from "./pool/recent-failures.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
 import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
 import { sayLeases } from "./pool/say-leases.ts";
@@ -118,7 +121,9 @@ export async function joinFleet(options: JoinOptions) {
   const reportQuota = createQuotaReporter(redis, names);
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
-  const membership = createMembership(redis, names, processId, () => noticesOf(pools), onBeat);
+  const failures = createRecentFailures();
+  const ownNotice = () => noticeOf(pools, failures.last());
+  const membership = createMembership(redis, names, processId, ownNotice, onBeat);
   const share = shareLatencies(redis, names, latencies);
   if (alone) await membership.buryOthers();
   await membership.beat();
@@ -156,6 +161,7 @@ export async function joinFleet(options: JoinOptions) {
       omitted.set(alias, known);
     },
     noteLatency: latencies.note,
+    noteFailure: failures.note,
     nextCallNumber: () => ++callNumber,
     rowsInHand: new Set(),
     isolation: createIsolation(),
@@ -165,19 +171,6 @@ export async function joinFleet(options: JoinOptions) {
       return pool !== undefined && (await pool.canTake(model.model));
     },
   };
-
-  async function announceTier(tier: TierConfig): Promise<void> {
-    const { provider, baseUrls, location } = tier;
-    const definition = JSON.stringify({ provider, baseUrls, location });
-    const known = await redis.hget(names.tierDefinitions, tier.name);
-    const others = membership.membersOf(tier.name).filter((member) => member !== processId);
-    if (known !== null && known !== definition && others.length > 0 && !replaceConfig) {
-      throw new UserError(
-        `tier ${tier.name} is worked by another process of fleet ${config.fleet} as ${known}, here it is ${definition}; use the same definition, another --fleet or --data-dir, or --replace-config to announce a change`,
-      );
-    }
-    await redis.hset(names.tierDefinitions, tier.name, definition);
-  }
 
   return {
     config,
@@ -202,12 +195,15 @@ export async function joinFleet(options: JoinOptions) {
     /** Calls that this process may have in flight at a tier, when it works it. */
     concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.sizes.full(),
     pools: (): readonly RunningPool[] => [...pools.values()],
+    /** What the living processes of the fleet say of themselves, by their ids: this one now, others at their last beat. */
+    processes: (): ReadonlyMap<string, ProcessNotice> => new Map([...membership.living(), [processId, ownNotice()]]),
     /** Starts this process' pool of a tier; does nothing when it runs. */
     async startPool(tierName: string): Promise<void> {
       const tier = config.tiers[tierName];
       const adapter = tier && (options.adapters?.[tier.provider] ?? builtInAdapters[tier.provider]);
       if (tier === undefined || adapter === undefined || pools.has(tierName)) return;
-      await announceTier(tier);
+      const others = membership.membersOf(tierName).filter((member) => member !== processId);
+      await announceTier(redis, names, tier, others.length > 0, replaceConfig);
       const pool = openTierPool({
         tier,
         adapter,

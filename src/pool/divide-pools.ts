@@ -1,4 +1,3 @@
-import type { SizeNotice } from "./divide-size.ts";
 import { type Membership, shareOf } from "./membership.ts";
 import type { RunningPool } from "./run-pool.ts";
 
@@ -6,11 +5,6 @@ import type { RunningPool } from "./run-pool.ts";
 export function dividePools(processId: string, membership: Membership, pools: ReadonlyMap<string, RunningPool>): void {
   for (const [tier, running] of pools) {
     running.setShare(shareOf(processId, membership.membersOf(tier), running.pool.sizes.divisible));
-    running.pool.sizes.divide(processId, membership.noticesOf(tier));
+    running.pool.sizes.divide(processId, membership.sizesOf(tier));
   }
-}
-
-/** What this process says with its heartbeat: the tiers that it works, and the sizes of their endpoints. */
-export function noticesOf(pools: ReadonlyMap<string, RunningPool>): ReadonlyMap<string, readonly SizeNotice[]> {
-  return new Map([...pools].map(([tier, running]) => [tier, running.pool.sizes.notices()]));
 }

@@ -1,11 +1,13 @@
 import type { ModelConfig } from "../config/config.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
+import type { ResultLine } from "../job/result.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
 import type { Isolation } from "./isolation.ts";
 import { passGate } from "./pass-gate.ts";
+import type { RecentFailures } from "./recent-failures.ts";
 import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
 import type { TierPool } from "./tier-pool.ts";
 
@@ -32,6 +34,8 @@ export interface ExecuteContext {
   readonly noteOmitted: (alias: string, options: readonly string[]) => void;
   /** Told how long an answer took. */
   readonly noteLatency: (alias: string, latencyMs: number) => void;
+  /** Told of rows that failed and are not private. */
+  readonly noteFailure: RecentFailures["note"];
   readonly nextCallNumber: () => number;
   /** Rows that this process is at, from before the gate until their call is settled. */
   readonly rowsInHand: Set<string>;
@@ -119,7 +123,7 @@ async function askRow(
     await row.settle({ kind: "release", countsAttempt: false });
     return { kind: "finished" };
   }
-  if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes);
+  if (verdict.crashes >= crashesToFail) return failCrashed(row, verdict.crashes, pool, context);
   if (blocked !== undefined) return fallBackOrWait(row, blocked.delayMs, context);
   if (verdict.crashes >= crashesToIsolate && !isAlone) {
     await row.settle({ kind: "release", countsAttempt: false });
@@ -140,12 +144,15 @@ async function askRowAlone(job: JobLabels, pool: TierPool, context: ExecuteConte
   return ending;
 }
 
-async function failCrashed(row: AdmittedRow, crashes: number): Promise<JobEnding> {
+async function failCrashed(
+  row: AdmittedRow,
+  crashes: number,
+  pool: TierPool,
+  context: ExecuteContext,
+): Promise<JobEnding> {
   const message = `the process that asked it died ${crashes} times during its call, the last times with nothing else in flight`;
   const asked = { ...row, attempts: row.attempts + crashes - 1 };
-  const line = JSON.stringify(failedLine(asked, { latencyMs: 0 }, "worker_crashed", message));
-  await row.settle({ kind: "record", line });
-  return { kind: "finished" };
+  return finish(row, failedLine(asked, { latencyMs: 0 }, "worker_crashed", message), pool, context);
 }
 
 interface AdmittedRow extends AskedRow {
@@ -166,22 +173,15 @@ async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, contex
     const { omittedOptions } = end.outcome.answer;
     context.noteLatency(row.model.alias, end.latencyMs);
     if (omittedOptions !== undefined) context.noteOmitted(row.model.alias, omittedOptions);
-    const line = JSON.stringify(answeredLine(row, end, end.outcome.answer));
-    await row.settle({ kind: "record", line }, end);
-    pool.forget(rowKeyOf(job));
-    return { kind: "finished" };
+    return finish(row, answeredLine(row, end, end.outcome.answer), pool, context, end);
   }
   const hasNextModel = row.position + 1 < payload.route.length;
   const decision = decideAfter(end.outcome, pool.historyOf(rowKeyOf(job), end, row.attempts, hasNextModel));
   switch (decision.kind) {
     case "record-answer":
       throw new Error("only an answered call decides for its answer");
-    case "record-failure": {
-      const line = JSON.stringify(failedLine(row, end, decision.code, decision.message));
-      await row.settle({ kind: "record", line }, end);
-      pool.forget(rowKeyOf(job));
-      return { kind: "finished" };
-    }
+    case "record-failure":
+      return finish(row, failedLine(row, end, decision.code, decision.message), pool, context, end);
     case "next-model":
       return moveOn(row, row.position + 1, context, end);
     case "wait":
@@ -190,6 +190,23 @@ async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, contex
     default:
       return assertNever(decision);
   }
+}
+
+/** Records the row's result, whatever its call has ended with. */
+async function finish(
+  row: AdmittedRow,
+  result: ResultLine,
+  pool: TierPool,
+  { noteFailure }: ExecuteContext,
+  end?: AskedEnd,
+): Promise<JobEnding> {
+  const { job, payload, model } = row;
+  await row.settle({ kind: "record", line: JSON.stringify(result) }, end);
+  pool.forget(rowKeyOf(job));
+  if (result.error !== null && !payload.private) {
+    noteFailure({ batch: job.batch, row: job.row, tier: model.tier, model: model.alias, ...result.error });
+  }
+  return { kind: "finished" };
 }
 
 /** The tier has been down for longer than rows wait for it: the first later model that can take the row gets it. */

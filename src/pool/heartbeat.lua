@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 --[[
-  One beat of a process: it is alive, and these are the tiers it works. Says who else is.
+  One beat of a process: it is alive, and this is what it says of itself. Says who else is.
   Atomic, so that every process divides the same list.
 
   KEYS[1] processes sorted set   KEYS[2] pools hash
-  ARGV[1] process id   ARGV[2] JSON object: its tiers, and what it says of each   ARGV[3] ms after which a silent process counts as dead
-  Returns pairs: process id, JSON object of tiers, of the living, sorted by id.
+  ARGV[1] process id   ARGV[2] JSON: its tiers, and what it says of each   ARGV[3] ms after which a silent process counts as dead
+  Returns pairs: process id, what it said, of the living, sorted by id.
 ]]
 local time = redis.call("TIME")
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -20,6 +20,6 @@ table.sort(living)
 local answer = {}
 for _, process in ipairs(living) do
   answer[#answer + 1] = process
-  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or "{}"
+  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or '{"tiers":{},"failures":[]}'
 end
 return answer

@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
-import type { SizeNotice } from "./divide-size.ts";
 import { processTimeoutMs } from "./gate.ts";
+import type { ProcessNotice } from "./process-notice.ts";
 import type { SizeMember } from "./sized-endpoints.ts";
 
 export interface Membership {
@@ -11,7 +11,9 @@ export interface Membership {
   /** Living processes that work a tier, this one included when it does; by their last beat. */
   membersOf(tier: string): readonly string[];
   /** The same, with what they said of their sizes there. */
-  noticesOf(tier: string): readonly SizeMember[];
+  sizesOf(tier: string): readonly SizeMember[];
+  /** What each living process said at its last beat, by its id. */
+  living(): ReadonlyMap<string, ProcessNotice>;
   /** Declares every other process dead: for the only client of an embedded Redis, right after a SIGKILL. */
   buryOthers(): Promise<void>;
   /** Stops beating and signs off. */
@@ -20,24 +22,24 @@ export interface Membership {
 
 /**
  * This process' heartbeat. What a silent process held is taken up by others after `processTimeoutMs`.
- * @param tiers the tiers that this process works right now, and what it says of the sizes of their endpoints.
+ * @param say what it says of itself, the tiers that it works right now among it.
  * @param onBeat told after each beat, when the living may have changed.
  */
 export function createMembership(
   redis: Redis,
   names: FleetNames,
   processId: string,
-  tiers: () => ReadonlyMap<string, readonly SizeNotice[]>,
+  say: () => ProcessNotice,
   onBeat: () => void,
 ): Membership {
   const script = redisScript(redis, new URL("./heartbeat.lua", import.meta.url), 2);
-  let living = new Map<string, Readonly<Record<string, readonly SizeNotice[]>>>();
+  let living = new Map<string, ProcessNotice>();
   let left = false;
 
   async function beat(): Promise<void> {
     const reply = (await script(
       [names.processes, names.pools],
-      [processId, JSON.stringify(Object.fromEntries(tiers())), processTimeoutMs],
+      [processId, JSON.stringify(say()), processTimeoutMs],
     )) as string[];
     if (left) return;
     living = new Map();
@@ -45,18 +47,19 @@ export function createMembership(
     onBeat();
   }
 
-  function noticesOf(tier: string): SizeMember[] {
-    return [...living].flatMap(([process, worked]) => {
-      const notices = worked[tier];
-      return notices === undefined ? [] : [{ process, notices }];
+  function sizesOf(tier: string): SizeMember[] {
+    return [...living].flatMap(([process, { tiers }]) => {
+      const notice = tiers[tier];
+      return notice === undefined ? [] : [{ process, notices: notice.sizes }];
     });
   }
 
   const timer = setInterval(() => void beat().catch(() => {}), processTimeoutMs / 4);
   return {
     beat,
-    membersOf: (tier) => noticesOf(tier).map(({ process }) => process),
-    noticesOf,
+    membersOf: (tier) => sizesOf(tier).map(({ process }) => process),
+    sizesOf,
+    living: () => living,
     async buryOthers() {
       const all = await redis.zrange(names.processes, "0", "-1");
       const others = all.filter((process) => process !== processId);

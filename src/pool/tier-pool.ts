@@ -21,6 +21,9 @@ export interface TierPool {
   /** Calls that its usable endpoints take now: 0 when all are down. */
   allowance(): number;
   inFlight(): number;
+  /** How calls have ended so far that this process did not take back itself. */
+  callsEnded(): { readonly answered: number; readonly erred: number };
+  endpointsUp(): { readonly endpoints: number; readonly endpointsDown: number };
   /** Calls that may be in flight here: this process' share. More rows than that may wait in `call` for their place. */
   setLimit(calls: number): void;
   /** Sends rows back that wait in `call` for their place. */
@@ -87,6 +90,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const pauses = new Map<string, Pause>();
   const erring = createErringRows();
   const signals = createBatchSignals();
+  let [answered, erred] = [0, 0];
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
     if (outcome.kind === "throttled") {
@@ -144,6 +148,8 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     }
     outcome = withMend(pulls.after(outcome, state.endpoint, model.model), tier, model.model);
     if (!signal.aborted) {
+      if (outcome.kind === "answered") answered++;
+      else erred++;
       endpoints.noteOutcome(state, outcome);
       pauseAfter(model.model, outcome);
       pace.noteOutcome(model, outcome);
@@ -176,6 +182,11 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     sizes: endpoints.sizes,
     allowance: endpoints.allowance,
     inFlight: endpoints.inFlight,
+    callsEnded: () => ({ answered, erred }),
+    endpointsUp: () => ({
+      endpoints: endpoints.all.length,
+      endpointsDown: endpoints.all.filter(({ breaker }) => breaker.kind !== "closed").length,
+    }),
     setLimit: endpoints.setLimit,
     turnAway,
     blockedFor,

@@ -10,7 +10,7 @@ export interface FleetNames {
   readonly queuePrefix: string;
   /** Sorted set: process id → Redis time (ms) of its last heartbeat. */
   readonly processes: string;
-  /** Hash: process id → JSON of the tiers whose pools it runs. */
+  /** Hash: process id → JSON of what it says of itself, the tiers whose pools it runs among it. */
   readonly pools: string;
   /** Hash: tier → JSON of its definition, as the pools that run it see it. */
   readonly tierDefinitions: string;
@@ -18,6 +18,8 @@ export interface FleetNames {
   readonly latencies: string;
   /** Set of the ids of batches that are open. */
   readonly openBatches: string;
+  /** BullMQ's keys of a queue, for who only looks. */
+  queue(queueName: string): QueueKeys;
   /** Hash of a day: process id → JSON of where its audit chain ends. */
   auditHeads(day: string): string;
   batch(batchId: string): BatchNames;
@@ -29,6 +31,17 @@ export interface FleetNames {
   spend(tier: string): string;
   /** The keys of what lets rows of a batch wait: pace, leases, spend of the batch, spend of the tier. */
   ofTerms(batchId: string, terms: { readonly scope: string; readonly tier: string }): readonly string[];
+}
+
+export interface QueueKeys {
+  /** Lists of job ids. */
+  readonly wait: string;
+  readonly active: string;
+  /** Sorted sets of job ids. */
+  readonly prioritized: string;
+  readonly delayed: string;
+  /** Hash; has the field `paused` while somebody has paused the queue. */
+  readonly meta: string;
 }
 
 export interface BatchNames {
@@ -69,6 +82,16 @@ export function fleetNames(fleet: string): FleetNames {
     tierDefinitions: `${tag}/tier-definitions`,
     latencies: `${tag}/latencies`,
     openBatches: `${tag}/open-batches`,
+    queue: (queueName) => {
+      const base = `${tag}:${queueName}`;
+      return {
+        wait: `${base}:wait`,
+        active: `${base}:active`,
+        prioritized: `${base}:prioritized`,
+        delayed: `${base}:delayed`,
+        meta: `${base}:meta`,
+      };
+    },
     auditHeads: (day) => `${tag}/audit-heads/${day}`,
     pace,
     leases,

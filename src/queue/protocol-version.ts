@@ -3,7 +3,7 @@ import { UserError } from "../job/errors.ts";
 import type { FleetNames } from "./names.ts";
 
 /** To be raised by a change after which an older process would misread what newer ones write, or they it. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /**
  * Agrees with the fleet on how it speaks. What is left of a fleet of another version in which nobody lives any more is

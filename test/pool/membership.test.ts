@@ -3,13 +3,15 @@ import { processTimeoutMs } from "../../src/pool/gate.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
 import { connectRedis } from "../../src/queue/connection.ts";
 import { type FleetNames, fleetNames } from "../../src/queue/names.ts";
+import { idleTier } from "../support/given-batch.ts";
 import { withRedis } from "../support/redis-server.ts";
 
 const server = withRedis();
 
 function join(names: FleetNames, id: string, tiers: readonly string[], onBeat = () => {}): Membership {
   const redis = connectRedis(server.address, "test");
-  const membership = createMembership(redis, names, id, () => new Map(tiers.map((tier) => [tier, []])), onBeat);
+  const say = () => ({ tiers: Object.fromEntries(tiers.map((tier) => [tier, idleTier])), failures: [] });
+  const membership = createMembership(redis, names, id, say, onBeat);
   onTestFinished(async () => {
     await membership.leave();
     redis.disconnect();

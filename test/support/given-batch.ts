@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { JobLabels, RowAction, Settlement } from "../../src/job/batch.ts";
 import { createGate, type Terms, type Verdict } from "../../src/pool/gate.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
+import type { TierNotice } from "../../src/pool/process-notice.ts";
 import { type BatchClaims, type ClaimRequest, createBatchClaims } from "../../src/queue/claim-batch.ts";
 import { connectRedis, readIncarnation } from "../../src/queue/connection.ts";
 import { type BatchNames, type FleetNames, fleetNames } from "../../src/queue/names.ts";
@@ -10,6 +11,16 @@ import { createPlaceRows, type PlaceRows, type RowToPlace } from "../../src/queu
 import { openTierQueues, type TierQueues } from "../../src/queue/tier-queues.ts";
 import { createRecorder } from "../../src/results/record-once.ts";
 import type { TestRedis } from "./redis-server.ts";
+
+export const idleTier: TierNotice = {
+  sizes: [],
+  running: 0,
+  slots: 1,
+  answered: 0,
+  erred: 0,
+  endpoints: 1,
+  endpointsDown: 0,
+};
 
 /** One process of a fleet, as far as the scripts know it. */
 export interface GivenProcess {
@@ -86,7 +97,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
       redis,
       names,
       id,
-      () => new Map([["lab", []]]),
+      () => ({ tiers: { lab: idleTier }, failures: [] }),
       () => {},
     );
     memberships.push(membership);
