@@ -22,6 +22,8 @@ const sharedFiles: Readonly<Record<string, { typesOnly: boolean; reason: string 
 /** The wiring, which may import every room: the only files that lie in src/ itself, but for the bin. */
 const wiring = [
   "src/fleet.ts",
+  "src/open-fleet.ts",
+  "src/ask-models.ts",
   "src/index.ts",
   "src/own-batch.ts",
   "src/run-file.ts",

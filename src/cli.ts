@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
+import { defineAsk } from "./cli/commands/ask.ts";
 import { defineInspect } from "./cli/commands/inspect.ts";
 import { defineRun } from "./cli/commands/run.ts";
 import { defineWork } from "./cli/commands/work.ts";
@@ -18,6 +19,7 @@ function program(setExitCode: (code: number) => void): Command {
     .exitOverride();
 
   defineRun(cli, setExitCode);
+  defineAsk(cli, setExitCode);
   defineWork(cli, setExitCode);
   defineInspect(cli, setExitCode);
   return cli;

@@ -2,21 +2,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ZodType, z } from "zod";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters as builtIn } from "../workers/index.ts";
-import { auditFolder, dataFolder, redisUrl, spendFolder } from "./config/environment.ts";
+import { dataFolder, redisUrl } from "./config/environment.ts";
 import { loadConfig } from "./config/load.ts";
 import type { ConfigFile } from "./config/schema.ts";
-import { type Fleet as JoinedFleet, joinFleet } from "./fleet.ts";
-import { createForeignJobs, runInbox } from "./foreign-jobs.ts";
+import type { Fleet as JoinedFleet } from "./fleet.ts";
+import { runInbox } from "./foreign-jobs.ts";
 import { createRowParser } from "./intake/parse-row.ts";
 import { UserError } from "./job/errors.ts";
-import { createLatencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { JsonSchema, PromptRow } from "./job/row.ts";
-import { joinRedis } from "./join-redis.ts";
 import { openLiveBatch } from "./live-batch.ts";
-import { createRowPlanner, type PlannedRow } from "./plan-row.ts";
+import { openFleet } from "./open-fleet.ts";
+import type { PlannedRow } from "./plan-row.ts";
 import { streamResults } from "./results/stream-results.ts";
-import { createRouter } from "./routing/choose-model.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
 export type { Adapter, BackendCall, Endpoint, EndpointOptions, Probe } from "../workers/adapter.ts";
@@ -107,40 +105,27 @@ export async function createFleet(options: FleetOptions = {}): Promise<Fleet> {
     const usability = usableHere(tier);
     if (!usability.usable) throw new UserError(`cannot work tier ${tier}: ${usability.reason}`);
   }
-  const usable = options.tiers === undefined ? usableHere : () => ({ usable: true }) as const;
-  const latencies = createLatencies();
-  const dataDirectory = dataFolder(options.dataDirectory);
-  const hasDataDirectory = options.dataDirectory !== undefined || redisUrl(options.redis) === undefined;
-  const redis = await joinRedis({
-    url: options.redis,
-    dataDirectory,
-    trustedHosts: config.policy.trustedHosts,
+  const opened = await openFleet({
+    config,
+    redis: options.redis,
+    dataDirectory: dataFolder(options.dataDirectory),
+    keepsRecords: options.dataDirectory !== undefined || redisUrl(options.redis) === undefined,
+    adapters: options.adapters,
+    usable: options.tiers === undefined ? usableHere : () => ({ usable: true }),
   });
-  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config, redis);
-  let joined: JoinedFleet | undefined;
+  const { fleet: joined, plan, leaveRedis } = opened;
   try {
-    joined = await joinFleet({
-      config,
-      redis: redis.address,
-      alone: redis.alone,
-      latencies,
-      auditDirectory: hasDataDirectory ? auditFolder(dataDirectory) : undefined,
-      ledgerDirectory: hasDataDirectory ? spendFolder(dataDirectory) : undefined,
-      noPrivateRows: redis.noPrivateRows,
-      foreignJob: createForeignJobs(() => joined!, plan),
-      ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
-    });
-    return await openFleet(joined, plan, options.tiers, () => redis.leave());
+    return await takeRows(joined, plan, options.tiers, leaveRedis);
   } catch (error) {
-    await joined?.leave(false);
-    await joined?.close();
-    await redis.leave();
+    await joined.leave(false);
+    await joined.close();
+    await leaveRedis();
     throw error;
   }
 }
 
 /** @param tiers as in FleetOptions. */
-async function openFleet(
+async function takeRows(
   joined: JoinedFleet,
   plan: (row: PromptRow) => PlannedRow,
   tiers: readonly string[] | undefined,

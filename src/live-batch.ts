@@ -16,6 +16,8 @@ export interface LiveBatch {
   enqueue(row: PlannedRow): Promise<ResultLine>;
   /** Ends the batch; rows without a result reject. */
   close(): Promise<void>;
+  /** The same at once: calls in flight in this process are aborted, and nothing more is asked. */
+  abort(): Promise<void>;
   /** Rejects rows without a result at once, and leaves the batch to those who find it without its process. */
   abandon(): void;
 }
@@ -181,11 +183,23 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
       collector.finish();
       await collecting.catch(() => {});
       abandon();
-      await fleet.claims.setState(batchId, "open", "ended");
-      await fleet.claims.forget(batchId);
+      await forget();
+    },
+    async abort() {
+      if (closed) return;
+      abandon();
+      // The gates know before the calls end, so that none of them is made again.
+      const forgotten = forget();
+      for (const { pool } of fleet.pools()) pool.abort(batchId);
+      await forgotten;
     },
     abandon,
   };
+
+  async function forget(): Promise<void> {
+    await fleet.claims.setState(batchId, "open", "ended");
+    await fleet.claims.forget(batchId);
+  }
 
   function abandon(): void {
     closed = true;
