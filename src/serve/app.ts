@@ -1,5 +1,8 @@
 import express, { type Express } from "express";
+import { limitBodies } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
+import { guard } from "./guard.ts";
+import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
@@ -7,12 +10,17 @@ export function createApp(context: ServeContext): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
+  // A proxy on this machine says who asks it.
+  app.set("trust proxy", "loopback");
+  app.use(securityHeaders());
 
   app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
   app.get("/readyz", (_request, response) => {
     const trouble = context.fleet.redisTrouble();
     response.status(trouble === undefined ? 200 : 503).json({ status: trouble ?? "ok" });
   });
+
+  app.use(limitBodies(context.config.serve.limits), guard(context));
 
   app.use((request) => {
     throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });

@@ -1,0 +1,82 @@
+import type { ServerOptions } from "node:http";
+import type { Request, RequestHandler, Response } from "express";
+import type { ServeLimits } from "../config/config.ts";
+import { HttpError } from "./http-error.ts";
+
+/**
+ * For `http.createServer`: who connects must say within this time what he wants. How long a body may take is looked at
+ * here (`limitBodies`), as Node has one bound for all requests and an upload may take hours.
+ */
+export const serverOptions = {
+  headersTimeout: 20_000,
+  requestTimeout: 0,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+} satisfies ServerOptions;
+
+export interface BodyPatience {
+  /** Bodies are looked at this often; default 20 s. */
+  readonly lookEveryMs: number;
+  /** An upload, or any body, that brings less than this between two looks is cut off; default 20 KiB. */
+  readonly leastBytes: number;
+  /** Any other body must be whole after this; default 5 min. */
+  readonly longestMs: number;
+}
+
+const usualPatience: BodyPatience = { lookEveryMs: 20_000, leastBytes: 20_480, longestMs: 300_000 };
+/** An answer that needs not the rest of a body is read by the client before the connection is cut. */
+const lingerMs = 5_000;
+
+/** Refuses bodies that are too large and uploads that are too many, and cuts off clients that send a byte now and then. */
+export function limitBodies(limits: ServeLimits, patience: BodyPatience = usualPatience): RequestHandler {
+  let uploads = 0;
+  return (request, response, next) => {
+    if (!hasBody(request)) return next();
+    const isUpload = request.method === "POST" && /^\/v1\/files\/?$/i.test(request.path);
+    const most = isUpload ? limits.maxFileBytes : limits.maxBodyBytes;
+    if (Number(request.headers["content-length"] ?? 0) > most) {
+      throw new HttpError(413, `the body has more than ${most} bytes, which is the most that this server takes`);
+    }
+    if (isUpload && uploads >= limits.maxUploadsAtOnce) {
+      response.setHeader("Retry-After", "5");
+      throw new HttpError(429, `${uploads} uploads are under way, which is the most at once: try again soon`);
+    }
+    if (isUpload) uploads++;
+    response.once("close", () => {
+      if (isUpload) uploads--;
+    });
+    watchBody(request, response, isUpload ? Number.POSITIVE_INFINITY : patience.longestMs, patience);
+    next();
+  };
+}
+
+const hasBody = ({ headers }: Request): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+function watchBody(request: Request, response: Response, longestMs: number, patience: BodyPatience): void {
+  const { socket } = request;
+  const startedMs = Date.now();
+  let bytesBefore = socket.bytesRead;
+  const timer = setInterval(() => {
+    if (request.complete || request.destroyed) return stop();
+    const bytes = socket.bytesRead - bytesBefore;
+    bytesBefore = socket.bytesRead;
+    // What has come and is not taken yet is not the client's delay.
+    const isSlow = bytes < patience.leastBytes && request.readableLength === 0;
+    if (isSlow || Date.now() - startedMs > longestMs) cutOff(request, response);
+  }, patience.lookEveryMs);
+  const stop = () => clearInterval(timer);
+  response.once("close", stop);
+  response.once("finish", () => {
+    if (!request.complete) setTimeout(() => socket.destroy(), lingerMs).unref();
+  });
+}
+
+function cutOff(request: Request, response: Response): void {
+  if (!response.headersSent) {
+    const message = "the body came too slowly, or not at all";
+    response.status(408).set("Connection", "close");
+    response.end(JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } }));
+  }
+  setTimeout(() => request.socket.destroy(), 100);
+}
