@@ -2,6 +2,7 @@ import { findModel } from "./config/ad-hoc.ts";
 import type { Config, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { RowPayload } from "./job/batch.ts";
+import { limitFields } from "./job/endpoints.ts";
 import type { ErrorCode } from "./job/result.ts";
 import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { Router } from "./routing/choose-model.ts";
@@ -55,17 +56,28 @@ const limitFieldOf = (tier: TierConfig | undefined): OutputLimit["field"] =>
   tier?.provider === "openai" ? "max_completion_tokens" : "max_tokens";
 
 function withLimit(request: PromptRequest, { field, tokens }: OutputLimit): PromptRequest {
-  const { openaiBody, maxOutputTokens } = request;
-  if (openaiBody === undefined || maxOutputTokens !== undefined) return request;
-  return { ...request, maxOutputTokens: tokens, openaiBody: { ...openaiBody, [field]: tokens } };
+  const { openaiBody, maxOutputTokens, endpoint } = request;
+  const name = endpoint === undefined ? field : limitFields[endpoint];
+  if (openaiBody === undefined || maxOutputTokens !== undefined || name === undefined) return request;
+  return { ...request, maxOutputTokens: tokens, openaiBody: { ...openaiBody, [name]: tokens } };
+}
+
+/** Answers that one call asks for: `n` choices for each prompt of a list, of which the best may be chosen. */
+function answersOf({ openaiBody = {}, endpoint }: PromptRequest): number {
+  const { n, best_of, prompt } = openaiBody;
+  const choices = [n, best_of].map((count) => (typeof count === "number" ? count : 1));
+  const prompts =
+    endpoint === "/v1/completions" && Array.isArray(prompt) && typeof prompt[0] !== "number" ? prompt : [];
+  return Math.max(1, ...choices) * Math.max(1, prompts.length);
 }
 
 function weightOf(request: PromptRequest): NonNullable<RowPayload["weight"]> {
   const { inputTokens, mostInputTokens } = weighRequest(request);
-  const choices = typeof request.openaiBody?.n === "number" ? Math.max(1, request.openaiBody.n) : 1;
+  // Embeddings write no token; 0 would stand for as many as the model may.
+  const output = request.endpoint === "/v1/embeddings" ? 1 : (request.maxOutputTokens ?? 0) * answersOf(request);
   // An answer that is not of the form asked for is asked for once more.
   const calls = request.answerForm === undefined ? 1 : 2;
-  return [inputTokens, Math.ceil((request.maxOutputTokens ?? 0) * choices), mostInputTokens, calls];
+  return [inputTokens, Math.ceil(output), mostInputTokens, calls];
 }
 
 export interface PlannerOptions {

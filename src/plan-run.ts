@@ -96,7 +96,7 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
     }
     onAskable?.(index);
     const model = findModel(config, planned.row.route[0]!)!;
-    const mostTokens = request.maxOutputTokens ?? model.maxOutputTokens;
+    const mostTokens = request.endpoint === "/v1/embeddings" ? 0 : (request.maxOutputTokens ?? model.maxOutputTokens);
     const key = JSON.stringify([planned.row.task, model.alias]);
     const before = groups.get(key);
     groups.set(key, {

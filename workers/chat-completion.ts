@@ -5,6 +5,7 @@ import { constraintFor, withFormInWords } from "./answer-form.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
 import { errorIn, isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyError } from "./classify.ts";
+import { readOther } from "./other-endpoints.ts";
 import type { Failure, HttpResponse } from "./response.ts";
 
 export type ChatRequest = Readonly<Record<string, unknown>>;
@@ -30,7 +31,8 @@ type Read = { readonly kind: "answered"; readonly answer: Answer } | Failure;
 export function chatRequest(call: BackendCall, withLimit: boolean, formOption = responseFormat): ChatRequest {
   const { model, request, maxOutputTokens, defaults } = call;
   if (request.openaiBody !== undefined) {
-    const { stream, stream_options, ...body } = request.openaiBody;
+    // A response that goes on in the background would be asked for again and again.
+    const { stream, stream_options, background, ...body } = request.openaiBody;
     return { ...body, model };
   }
   return {
@@ -65,6 +67,8 @@ export function readCompletionBody(
   context: ClassifyContext,
 ): Read {
   if (!isObject(body)) return noAnswer(context.host, response, "is no JSON object");
+  const { endpoint } = call.request;
+  if (endpoint !== undefined) return readOther(body, response, call, endpoint, context);
   const choices = body.choices;
   if (!Array.isArray(choices)) {
     const error = errorIn(body);

@@ -25,6 +25,7 @@ const missingModelWords =
   /\bmodel\b.*\b(not exist|not found|does not exist|no such model|not loaded|not supported)|unknown model|invalid model name/i;
 const blindWords =
   /image input is not supported|not a multimodal model|missing data required for image input|does not support (image|vision)/i;
+const endpointWords = /\bendpoint\b|(generate|support) embeddings|(embeddings|completions|responses) api\b/i;
 const busyWords =
   /busy|loading|starting|overload|capacity|queue|pending|too many|rate limit|admission|try again|retry/i;
 
@@ -62,6 +63,10 @@ export function classifyError(
     if (status === 402 || creditCodes.test(codes) || creditWords.test(error.message)) {
       return { kind: "unavailable", scope: "tier", reason: "no-credit", message };
     }
+  }
+  if (request?.endpoint !== undefined && isMissingEndpoint(status, error)) {
+    // No reason to take the server or the model for one that is missing: both answer chats.
+    return { kind: "rejected", message: `${message} (${request.endpoint} is not there for this model)` };
   }
   // llama.cpp says so under 500.
   if (blindWords.test(error.message)) {
@@ -104,6 +109,13 @@ export function classifyError(
     return { kind: "unavailable", scope: "model", reason: "model-missing", message };
   }
   return { kind: "rejected", message };
+}
+
+/** OpenAI says 403 and 404 of a model that is none for an endpoint, llama.cpp 501, and others know no such path. */
+function isMissingEndpoint(status: number, { message }: BackendError): boolean {
+  if (status === 405 || status === 501) return true;
+  if (![400, 403, 404].includes(status)) return false;
+  return endpointWords.test(message) || (status === 404 && !/\bmodel\b/i.test(message));
 }
 
 function isContextOverflow(status: number, { codes, message }: BackendError): boolean {

@@ -7,6 +7,7 @@ import { classifyResponse } from "./classify.ts";
 import { readGauges } from "./gauges.ts";
 import { type HttpConnection, openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
+import { pathOf } from "./other-endpoints.ts";
 import { withQuota } from "./rate-limit-headers.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
@@ -48,7 +49,6 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
   const connection = openConnection(options);
   const path = connection.basePath || dialect.defaultPath;
   const serverPath = path.replace(/\/v1$/, "");
-  const chatPath = `${path}/chat/completions`;
   const { host } = connection;
   const { apiKey } = options;
   /** What the server says a model's context holds (vLLM does), by model id. */
@@ -57,7 +57,7 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
   async function ask(call: BackendCall, withLimit: boolean): Promise<Outcome> {
     const response = await connection.send({
       method: "POST",
-      path: chatPath,
+      path: path + pathOf(call),
       body: JSON.stringify(chatRequest(call, withLimit, dialect.formOption)),
       private: call.private,
       signal: call.signal,

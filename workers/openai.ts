@@ -1,5 +1,4 @@
 import type OpenAI from "openai";
-import type { ChatCompletionCreateParamsNonStreaming as CompletionParams } from "openai/resources/chat/completions";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
 import { chatRequest, readCompletionBody } from "./chat-completion.ts";
@@ -15,6 +14,7 @@ import {
 import { openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
 import { refusedOption, withNewerLimit, withoutRefused } from "./openai-options.ts";
+import { pathOf } from "./other-endpoints.ts";
 import { refuseOmissions } from "./plain-request.ts";
 
 /** OpenAI's API through its official client, whose requests go out by our own connection. */
@@ -51,7 +51,7 @@ function connect(options: EndpointOptions): Endpoint {
   /** Asks again without an option that the model refuses; the next rows are asked without it at once. */
   async function ask(call: BackendCall, request: ClientRequest): Promise<Outcome> {
     client ??= loadClient();
-    const { completions } = (await client).chat;
+    const asking = await client;
     const whole = chatRequest(call, true);
     const wanted = call.request.openaiBody === undefined ? withNewerLimit(whole) : whole;
     for (;;) {
@@ -59,7 +59,8 @@ function connect(options: EndpointOptions): Endpoint {
       const refusal = refuseOmissions(call, { omittedOptions: omitted });
       if (refusal !== undefined) return refusal;
       try {
-        const body: unknown = await completions.create(chat as unknown as CompletionParams, carrying(request));
+        // Not its method of that name: for embeddings and responses these change the body.
+        const body: unknown = await asking.post(pathOf(call), { body: chat, ...carrying(request) });
         return readAnswer(body, omitted, call, request);
       } catch (error) {
         const response = responseTo(request);

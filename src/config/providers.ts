@@ -1,3 +1,4 @@
+import { type OtherEndpoint, otherEndpoints } from "../job/endpoints.ts";
 import type { Provider } from "./config.ts";
 
 interface ProviderFacts {
@@ -21,6 +22,8 @@ interface ProviderFacts {
   readonly unboundedCost?: true;
   /** Input from its cache does not count against its limits. */
   readonly cachedInputIsFree?: true;
+  /** What of OpenAI's API its adapter can ask beside chat. Default: nothing. A single server may still lack it. */
+  readonly endpoints?: readonly OtherEndpoint[];
 }
 
 /** What the config must know of each provider, in one place. */
@@ -35,10 +38,11 @@ export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
     defaultApiKeyEnv: "OPENAI_API_KEY",
     apiPath: "/v1",
     quotaRule: "most-output",
+    endpoints: otherEndpoints,
   },
-  "openai-compatible": { apiPath: "/v1", quotaRule: "most-output" },
-  vllm: { defaultBaseUrl: "http://127.0.0.1:8000/v1", apiPath: "/v1" },
-  localai: { defaultBaseUrl: "http://127.0.0.1:8080/v1", apiPath: "/v1" },
+  "openai-compatible": { apiPath: "/v1", quotaRule: "most-output", endpoints: otherEndpoints },
+  vllm: { defaultBaseUrl: "http://127.0.0.1:8000/v1", apiPath: "/v1", endpoints: otherEndpoints },
+  localai: { defaultBaseUrl: "http://127.0.0.1:8080/v1", apiPath: "/v1", endpoints: otherEndpoints },
   ollama: { defaultBaseUrl: "http://127.0.0.1:11434" },
   "llama-cpp": { noUrl: true, alwaysLocal: true },
   aichat: { noUrl: true, neverLocal: true, unboundedCost: true },

@@ -54,13 +54,14 @@ export function withImages(
 }
 
 /** For messages that are passed on as they came: why one of their images is none that may be asked about. */
-export function refusedImage(messages: readonly Message[]): string | undefined {
+export function refusedImage(messages: readonly Pick<Message, "content">[]): string | undefined {
   for (const { content } of messages) {
     if (!Array.isArray(content)) continue;
     for (const part of content as readonly unknown[]) {
-      if (isImagePart(part) && !/^(https?:\/\/|data:)/i.test(part.image_url.url)) {
-        return `an image_url: ${noPathHere}`;
-      }
+      const image = isObject(part) ? part.image_url : undefined;
+      // Chat has it in an object, responses have it as it is.
+      const url = isObject(image) ? image.url : image;
+      if (typeof url === "string" && !/^(https?:\/\/|data:)/i.test(url)) return `an image_url: ${noPathHere}`;
     }
   }
   return undefined;

@@ -1,13 +1,13 @@
 import { suggestName } from "../config/nearest.ts";
+import { chatEndpoint, isOtherEndpoint, limitFields, type OtherEndpoint, otherEndpoints } from "../job/endpoints.ts";
 import type { Message } from "../job/row.ts";
-import { checkMessages, describe, fieldChecks, isObject, tooDeep } from "./field-checks.ts";
+import { describe, fieldChecks, isObject } from "./field-checks.ts";
 import { type RowOrReason, withSystem } from "./flat-row.ts";
-import { refusedImage } from "./images.ts";
+import { checkBody } from "./openai-body.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const lineFields = ["custom_id", "method", "url", "body", "task", "private"];
-const url = "/v1/chat/completions";
 
 /** Whether a line is of OpenAI's batch format, and not a flat row with a column of such a name. */
 export function isOpenaiLine(fields: Fields): boolean {
@@ -24,8 +24,10 @@ export function readOpenaiRow(fields: Fields, id: string, system: string | undef
   if (custom_id !== undefined && (typeof custom_id !== "string" || custom_id === "")) {
     return `custom_id: expected a text that is not empty, found ${describe(custom_id)}`;
   }
-  if ((method !== undefined && method !== "POST") || (target !== undefined && target !== url)) {
-    return `method and url: expected POST ${url}, the one that is supported so far, found another`;
+  const endpoint = isOtherEndpoint(target) ? target : undefined;
+  const isKnown = target === undefined || target === chatEndpoint || endpoint !== undefined;
+  if ((method !== undefined && method !== "POST") || !isKnown) {
+    return `method and url: expected POST and one of ${[chatEndpoint, ...otherEndpoints].join(", ")}, found another`;
   }
   if (!isObject(body)) return `body: expected an object, found ${describe(body)}`;
   for (const [name, value] of [
@@ -36,11 +38,12 @@ export function readOpenaiRow(fields: Fields, id: string, system: string | undef
     const expected = isAbsent ? undefined : fieldChecks.get(name)!(value);
     if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
   }
-  const wrong = checkBody(body);
+  const wrong = checkBody(body, endpoint);
   if (wrong !== undefined) return `body.${wrong}`;
+  const sent = endpoint === undefined ? withSystemMessage(body, system) : withInstructions(body, endpoint, system);
+  if (typeof sent === "string") return sent;
 
-  const messages = withSystem(body.messages as Message[], undefined, system);
-  const limit = body.max_completion_tokens ?? body.max_tokens;
+  const limit = limitOf(body, endpoint);
   return {
     id,
     ...(typeof task === "string" ? { task } : {}),
@@ -50,25 +53,25 @@ export function readOpenaiRow(fields: Fields, id: string, system: string | undef
       // The body holds them; a second copy would double what goes through Redis.
       messages: [],
       ...(typeof limit === "number" ? { maxOutputTokens: limit } : {}),
-      openaiBody: messages === body.messages ? body : { ...body, messages },
+      openaiBody: sent,
+      ...(endpoint === undefined ? {} : { endpoint }),
     },
   };
 }
 
-/** What the program itself relies on; the rest of a body is the backend's to judge. */
-function checkBody(body: Fields): string | undefined {
-  const checks: [string, unknown, ((value: unknown) => string | undefined) | undefined][] = [
-    ["messages", body.messages ?? [], checkMessages],
-    ["model", body.model, fieldChecks.get("model")],
-    ["max_completion_tokens", body.max_completion_tokens, fieldChecks.get("max_tokens")],
-    ["max_tokens", body.max_tokens, fieldChecks.get("max_tokens")],
-  ];
-  for (const [name, value, check] of checks) {
-    const expected = value === undefined || value === null ? undefined : check!(value);
-    if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
-  }
-  const wrong = Array.isArray(body.messages) ? refusedImage(body.messages as Message[]) : undefined;
-  if (wrong !== undefined) return `messages: ${wrong}`;
-  const expected = tooDeep(body);
-  return expected === undefined ? undefined : `*: expected ${expected}`;
+function withSystemMessage(body: Fields, system: string | undefined): Fields {
+  const messages = withSystem(body.messages as Message[], undefined, system);
+  return messages === body.messages ? body : { ...body, messages };
+}
+
+function withInstructions(body: Fields, endpoint: OtherEndpoint, system: string | undefined): Fields | string {
+  if (system === undefined) return body;
+  if (endpoint === "/v1/responses") return { ...body, instructions: body.instructions ?? system };
+  return `url: expected an endpoint that takes a system prompt beside --system, found ${endpoint}; leave --system out`;
+}
+
+function limitOf(body: Fields, endpoint: OtherEndpoint | undefined): unknown {
+  if (endpoint === undefined) return body.max_completion_tokens ?? body.max_tokens;
+  const name = limitFields[endpoint];
+  return name === undefined ? undefined : body[name];
 }

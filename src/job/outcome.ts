@@ -6,6 +6,7 @@ export interface Usage {
 }
 
 export interface Answer {
+  /** Of embeddings it is empty: their vectors are in the body alone. */
   readonly text: string;
   /** OpenAI's words: `stop`, `length`, `content_filter`, `tool_calls`, or the provider's own. */
   readonly finishReason: string;

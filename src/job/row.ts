@@ -1,3 +1,5 @@
+import type { OtherEndpoint } from "./endpoints.ts";
+
 /** One message of a conversation; `content` is text, or OpenAI's list of parts (text and image_url). */
 export interface Message {
   readonly role: "system" | "user" | "assistant" | "tool" | "developer";
@@ -21,6 +23,8 @@ export interface PromptRequest {
   readonly seed?: number;
   /** The body of an OpenAI batch line as it was given: adapters that speak this dialect send it whole. */
   readonly openaiBody?: Readonly<Record<string, unknown>>;
+  /** What that body is meant for when it is not chat: only a backend that has this endpoint is asked. */
+  readonly endpoint?: OtherEndpoint;
 }
 
 /** A line of an input that passed validation. */

@@ -2,6 +2,7 @@ import type { BackendCall } from "../../workers/adapter.ts";
 import type { TierConfig } from "../config/config.ts";
 import type { AuditedCall } from "../job/audited-call.ts";
 import type { Outcome } from "../job/outcome.ts";
+import { promptOf } from "../job/prompt-of.ts";
 import type { EndpointState } from "./endpoints.ts";
 import type { AskedRow } from "./result-of-call.ts";
 
@@ -51,7 +52,7 @@ export function createDeparture({ tier, mayHold, privateTasks, audit }: Departur
       host: hosts.get(baseUrl) ?? program,
       location: tier.location,
       private: isPrivate,
-      messages: payload.request.openaiBody?.messages ?? payload.request.messages,
+      messages: promptOf(payload.request),
     });
     return trouble === undefined
       ? endpoint.call(callOf(departure, isPrivate, tier.requestTimeoutMs))

@@ -34,7 +34,7 @@ export function answeredLine(
     index: row,
     task: payload.task,
     status: misfit === undefined ? "answered" : "failed",
-    text,
+    text: payload.request.endpoint === "/v1/embeddings" ? null : text,
     ...(json === undefined ? {} : { json }),
     model: model.alias,
     tier: model.tier,

@@ -2,10 +2,20 @@ import type { ResultLine } from "../job/result.ts";
 
 export { readFlatResults } from "./read-results.ts";
 
-/** A line of flat JSONL output: everything but the provider's whole answer. */
+/** A line of flat JSONL output: everything but the provider's whole answer, of which embeddings are the `json`. */
 export function formatFlatLine(result: ResultLine): string {
-  const { openai_body: _left, ...flat } = result;
-  return JSON.stringify(flat);
+  const { openai_body: body, ...flat } = result;
+  const vectors = vectorsIn(body);
+  return JSON.stringify(vectors === undefined ? flat : { ...flat, json: vectors });
+}
+
+/** The vector of a row with one text, else one for each text in its order; undefined for any other answer. */
+function vectorsIn(body: ResultLine["openai_body"]): unknown {
+  if (!Array.isArray(body?.data)) return undefined;
+  const data = body.data as readonly { readonly index?: number; readonly embedding?: unknown }[];
+  const inOrder = data.toSorted((one, other) => (one.index ?? 0) - (other.index ?? 0));
+  const vectors = inOrder.map(({ embedding }) => embedding);
+  return vectors.length === 1 ? vectors[0] : vectors;
 }
 
 /**
@@ -47,7 +57,7 @@ const csvColumns: Readonly<Record<string, (result: ResultLine) => unknown>> = {
   index: (result) => result.index,
   task: (result) => result.task,
   status: (result) => result.status,
-  text: (result) => result.text,
+  text: ({ text, openai_body: body }) => text ?? JSON.stringify(vectorsIn(body)),
   model: (result) => result.model,
   tier: (result) => result.tier,
   finish_reason: (result) => result.finish_reason,

@@ -125,22 +125,22 @@ function ofOpenai({ response, error }: Fields, id: string, index: number): Resul
       message: typeof message === "string" ? message : "the answer is no success",
     });
   }
-  const choice: unknown = Array.isArray(body.choices) ? body.choices[0] : undefined;
-  if (!isObject(choice)) return undefined;
-  const { content } = isObject(choice.message) ? choice.message : {};
-  const details = isObject(body.usage) ? body.usage.prompt_tokens_details : undefined;
+  const said = saidIn(body);
+  if (said === undefined) return undefined;
+  const usage = isObject(body.usage) ? body.usage : {};
+  const details = usage.input_tokens_details ?? usage.prompt_tokens_details;
   return {
     id,
     index,
     task: null,
     status: "answered",
-    text: typeof content === "string" ? content : "",
+    text: said.text,
     model: typeof body.model === "string" ? body.model : null,
     tier: null,
-    finish_reason: typeof choice.finish_reason === "string" ? choice.finish_reason : null,
+    finish_reason: said.finishReason,
     usage: {
-      input_tokens: countIn(body.usage, "prompt_tokens"),
-      output_tokens: countIn(body.usage, "completion_tokens"),
+      input_tokens: countIn(usage, "input_tokens" in usage ? "input_tokens" : "prompt_tokens"),
+      output_tokens: countIn(usage, "output_tokens" in usage ? "output_tokens" : "completion_tokens"),
       cached_tokens: countIn(details, "cached_tokens"),
     },
     cost_usd: 0,
@@ -149,6 +149,23 @@ function ofOpenai({ response, error }: Fields, id: string, index: number): Resul
     error: null,
     openai_body: body,
   };
+}
+
+/** What the body of a chat, completion, response or embedding says; undefined when it is none of them. */
+function saidIn(body: Fields): { readonly text: string | null; readonly finishReason: string | null } | undefined {
+  if (Array.isArray(body.data)) return { text: null, finishReason: "stop" };
+  if (Array.isArray(body.output)) {
+    const parts = body.output.flatMap((item: unknown) =>
+      isObject(item) && Array.isArray(item.content) ? (item.content as unknown[]) : [],
+    );
+    const texts = parts.map((part) => (isObject(part) && part.type === "output_text" ? String(part.text) : ""));
+    return { text: texts.join(""), finishReason: null };
+  }
+  const choice: unknown = Array.isArray(body.choices) ? body.choices[0] : undefined;
+  if (!isObject(choice)) return undefined;
+  const text = isObject(choice.message) ? choice.message.content : choice.text;
+  const reason = choice.finish_reason;
+  return { text: typeof text === "string" ? text : "", finishReason: typeof reason === "string" ? reason : null };
 }
 
 function countIn(fields: unknown, name: string): number {

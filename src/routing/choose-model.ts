@@ -1,6 +1,8 @@
 import { findModel } from "../config/ad-hoc.ts";
-import type { Config, ModelConfig, TaskConfig } from "../config/config.ts";
+import type { Config, ModelConfig, TaskConfig, TierConfig } from "../config/config.ts";
 import { suggestName } from "../config/nearest.ts";
+import { providerFacts } from "../config/providers.ts";
+import type { OtherEndpoint } from "../job/endpoints.ts";
 import { UserError } from "../job/errors.ts";
 import { createLatencies, type Latencies } from "../job/latency.ts";
 import { mayHold } from "./privacy-gate.ts";
@@ -13,6 +15,7 @@ export interface RoutedRow {
   /** An alias, `TIER/ID`, a provider's model id of the registry, or `task:NAME`. */
   readonly model?: string;
   readonly private: boolean;
+  readonly request?: { readonly endpoint?: OtherEndpoint };
 }
 
 /** `--task` and `--model` for rows that name none; `--force-model` for all rows. */
@@ -93,7 +96,9 @@ export function planRoute(
   const order = ranked.map(({ model, why }) => ({ alias: model.alias, why }));
   const candidates: string[] = [];
   const skipped: SkippedModel[] = [];
+  const endpoint = row.request?.endpoint;
   let allowed = 0;
+  let lacking = 0;
   for (const { model } of ranked) {
     const tier = config.tiers[model.tier];
     const held = tier ? mayHold(tier, model.model, isPrivate) : `there is no tier ${model.tier}`;
@@ -102,17 +107,33 @@ export function planRoute(
       continue;
     }
     allowed++;
+    if (endpoint !== undefined && !hasEndpoint(tier, endpoint)) {
+      lacking++;
+      skipped.push({ alias: model.alias, reason: `tier ${model.tier} has no ${endpoint}` });
+      continue;
+    }
     const usability = usable(model.tier);
     if (usability.usable) candidates.push(model.alias);
     else skipped.push({ alias: model.alias, reason: usability.reason });
   }
   if (candidates.length > 0) return { ok: true, task: label, private: isPrivate, candidates, skipped, order };
   const reasons = skipped.map(({ alias, reason }) => `${alias}: ${reason}`).join("; ");
+  if (endpoint !== undefined && lacking === allowed && allowed > 0) {
+    const having = Object.values(config.tiers).filter((tier) => hasEndpoint(tier, endpoint));
+    const where =
+      having.length === 0 ? "no tier has it" : `tiers that have it: ${having.map(({ name }) => name).join(", ")}`;
+    const message = `no model of its route can be asked at ${endpoint} (${reasons}); ${where}`;
+    return { ok: false, kind: "invalid", task: label, message, skipped, order };
+  }
   const [kind, what] =
     allowed === 0
       ? (["policy", "no model of its route may hold a private row"] as const)
       : (["no-route", "no model of its route can be used"] as const);
   return { ok: false, kind, task: label, message: `${what} (${reasons})`, skipped, order };
+}
+
+function hasEndpoint(tier: TierConfig | undefined, endpoint: OtherEndpoint): boolean {
+  return tier !== undefined && providerFacts[tier.provider].endpoints?.includes(endpoint) === true;
 }
 
 function modelNamed(model: ModelConfig | undefined): RankedModel[] {
@@ -148,7 +169,7 @@ export type Router = (row: RoutedRow) => RoutePlan;
 const keptPlans = 4096;
 
 /**
- * `planRoute` for many rows: each combination of task, model and privacy is planned once, with the usability that tiers
+ * `planRoute` for many rows: each combination of task, model, privacy and endpoint is planned once, with the usability that tiers
  * had then; where a task prefers the fastest model, again whenever latencies were learned. The plans are shared: do not change them.
  * @throws UserError when the defaults name a task or model that does not exist.
  */
@@ -169,7 +190,7 @@ export function createRouter(
     }
     const task = row.task === undefined ? "" : `=${row.task}`;
     const model = row.model === undefined ? "" : `=${row.model}`;
-    const key = `${row.private ? "private" : ""}\n${task}\n${model}`;
+    const key = `${row.private ? "private" : ""}\n${task}\n${model}\n${row.request?.endpoint ?? ""}`;
     const known = plans.get(key);
     if (known) return known;
     const plan = planRoute(row, config, usable, defaults, latencies.meanMsOf);

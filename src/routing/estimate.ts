@@ -22,11 +22,11 @@ const mostMendingBytes = 4_096;
 
 /** Four bytes a token, three beyond ASCII; what is no text (an image) counts by the piece. Pure. */
 export function weighRequest({ messages: own, openaiBody, answerForm }: PromptRequest): RequestWeight {
-  const { messages = own, ...rest } = (openaiBody ?? {}) as { readonly messages?: readonly Message[] };
+  const { messages = own, input, prompt, ...rest } = openaiBody ?? {};
   let inputTokens = 3;
   let mostInputTokens = mostTokensPerMessage;
-  for (const message of messages) {
-    const { text, others } = partsOf(message);
+  for (const piece of [...piecesOf(messages), ...piecesOf(input ?? prompt)]) {
+    const { text, others } = partsOf(piece);
     const bytes = Buffer.byteLength(text);
     // A character of n bytes has a length of 1 (2 for one of 4 bytes): of three bytes two are beyond its length.
     const beyondAscii = Math.min(bytes, 1.5 * (bytes - text.length));
@@ -44,12 +44,22 @@ export function weighRequest({ messages: own, openaiBody, answerForm }: PromptRe
   };
 }
 
-function partsOf({ content }: Message): { text: string; others: number } {
+/** Messages, items of a response's input, or texts; a list of numbers is one text as tokens. */
+function piecesOf(value: unknown): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) && typeof value[0] !== "number" ? value : [value];
+}
+
+function partsOf(piece: unknown): { text: string; others: number } {
+  if (typeof piece === "string") return { text: piece, others: 0 };
+  const { content } = piece as Partial<Message>;
   if (typeof content === "string") return { text: content, others: 0 };
+  // Calls of tools and their answers, tokens.
+  if (!Array.isArray(content)) return { text: JSON.stringify(piece), others: 0 };
   let text = "";
   let others = 0;
-  for (const part of content) {
-    if (typeof part.text === "string") text += part.text;
+  for (const part of content as readonly Record<string, unknown>[]) {
+    if (typeof part?.text === "string") text += part.text;
     else others++;
   }
   return { text, others };

@@ -33,6 +33,24 @@ describe("the weight of a request", () => {
     const openaiBody = { ...user("a".repeat(400)), tools: [{ name: "b".repeat(400) }] };
     expect(weighRequest({ messages: [], openaiBody }).inputTokens).toBeGreaterThan(200);
   });
+
+  it.each<[string, object, number]>([
+    ["one text", { input: "汉".repeat(900) }, 900],
+    ["several texts", { prompt: ["a".repeat(400), "a".repeat(400)] }, 200],
+    ["tokens", { input: [Array(100).fill(7), Array(100).fill(7)] }, 100],
+    ["a conversation", { instructions: "a".repeat(400), input: [{ role: "user", content: "a".repeat(400) }] }, 200],
+    ["a call of a tool", { messages: [{ role: "assistant", content: null, tool_calls: "a".repeat(400) }] }, 100],
+  ])("counts %s of a body as text", (_what, openaiBody, tokens) => {
+    const { inputTokens } = weighRequest({ messages: [], openaiBody: { ...openaiBody } });
+    expect(inputTokens).toBeGreaterThanOrEqual(tokens);
+    expect(inputTokens).toBeLessThan(tokens + 40);
+  });
+
+  it("counts an image of a response's input by the piece", () => {
+    const image = { type: "input_image", image_url: `data:image/png;base64,${"A".repeat(1e6)}` };
+    const openaiBody = { input: [{ role: "user", content: [{ type: "input_text", text: "what is it?" }, image] }] };
+    expect(weighRequest({ messages: [], openaiBody }).inputTokens).toBeLessThan(1_100);
+  });
 });
 
 describe("what is learned from reported usage", () => {

@@ -75,6 +75,51 @@ test("an OpenAI line of a row that another dialect answered has a body made of t
   });
 });
 
+const vectors = [
+  { object: "embedding", index: 1, embedding: [3, 4] },
+  { object: "embedding", index: 0, embedding: [1, 2] },
+];
+const embedded = {
+  ...answered,
+  text: null,
+  openai_body: { object: "list", data: vectors, model: "m", usage: { prompt_tokens: 22, total_tokens: 22 } },
+};
+
+test("embeddings are the json of flat lines and the text of CSV: one vector, or one for each text in its order", () => {
+  const single = { ...embedded, openai_body: { ...embedded.openai_body, data: vectors.slice(0, 1) } };
+  expect(JSON.parse(formatFlatLine(single))).toEqual({ ...answered, text: null, json: [3, 4] });
+  const line = JSON.parse(formatFlatLine(embedded));
+  const json = [
+    [1, 2],
+    [3, 4],
+  ];
+  expect(line).toEqual({ ...answered, text: null, json });
+  expect(formatCsvRow(embedded)).toContain('"[[1,2],[3,4]]"');
+  expect(JSON.parse(formatOpenaiLine(embedded)).response.body).toEqual(embedded.openai_body);
+});
+
+test.each([
+  ["an embedding", embedded.openai_body, { text: null, usage: { input_tokens: 22, output_tokens: 0 } }],
+  [
+    "a completion",
+    { choices: [{ text: "so", finish_reason: "length" }], usage: { prompt_tokens: 2, completion_tokens: 1 } },
+    { text: "so", finish_reason: "length", usage: { input_tokens: 2, output_tokens: 1 } },
+  ],
+  [
+    "a response",
+    {
+      output: [{ content: [{ type: "output_text", text: "yes" }] }, { type: "function_call" }],
+      usage: { input_tokens: 2, output_tokens: 1, input_tokens_details: { cached_tokens: 1 } },
+    },
+    { text: "yes", usage: { input_tokens: 2, output_tokens: 1, cached_tokens: 1 } },
+  ],
+])("an OpenAI line of %s comes back, and writes the same line again", async (_what, openai_body, expected) => {
+  const line = formatOpenaiLine({ ...answered, openai_body });
+  const results = await readBack("out.jsonl", `${line}\n`);
+  expect(results).toMatchObject([{ id: "a", status: "answered", ...expected }]);
+  expect(results.map((result) => formatOpenaiLine(result))).toEqual([line]);
+});
+
 test("an OpenAI line of a failed row has no response and says why", () => {
   expect(JSON.parse(formatOpenaiLine(failed))).toEqual({
     id: "batch_req_2",

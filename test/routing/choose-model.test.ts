@@ -51,6 +51,40 @@ describe("the models of a row", () => {
   });
 });
 
+describe("a row for another endpoint than chat", () => {
+  const request = { endpoint: "/v1/embeddings" as const };
+
+  it("is asked only of models whose tier has it", () => {
+    expect(plan({ task: "closed", request })).toMatchObject({ ok: false, kind: "policy" });
+    expect(plan({ model: "any", request })).toMatchObject({ ok: true, candidates: ["any"] });
+    expect(plan({ task: "secret", request })).toMatchObject({
+      ok: true,
+      candidates: ["any"],
+      skipped: [{ alias: "llama", reason: "tier ollama has no /v1/embeddings" }],
+    });
+  });
+
+  it("is invalid when no model of its route has it, and is told who has", () => {
+    expect(plan({ model: "opus", request })).toMatchObject({
+      ok: false,
+      kind: "invalid",
+      message:
+        "no model of its route can be asked at /v1/embeddings (opus: tier claude has no /v1/embeddings); tiers that have it: openai, vllm",
+    });
+  });
+
+  it("lacks a key rather than the endpoint where one that has it cannot be used", () => {
+    const noKey = allBut({ openai: "no key" });
+    expect(plan({ task: "thrifty", request }, noKey)).toMatchObject({ ok: false, kind: "no-route" });
+  });
+
+  it("has a route of its own, also where chats of the same task are routed", () => {
+    const route = createRouter(config, everyTier);
+    expect(route({ private: false, task: "thrifty" })).toMatchObject({ candidates: ["llama", "opus", "unpriced"] });
+    expect(route({ private: false, task: "thrifty", request })).toMatchObject({ candidates: ["unpriced"] });
+  });
+});
+
 describe("the defaults of the flags", () => {
   it("hold for rows that name nothing of the kind", () => {
     expect(plan({}, everyTier, { task: "secret" })).toMatchObject({ task: "secret" });

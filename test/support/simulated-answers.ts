@@ -81,10 +81,12 @@ export function misbehave(fault: SimulatedFault, response: ServerResponse): void
   }
 }
 
-/** The first word that starts with `#` in the last message that has one. */
+/** The first word that starts with `#` in the last message (or text) that has one. */
 export function keyOf(body: Record<string, unknown>): string {
-  const messages = (body.messages ?? []) as readonly { content?: unknown }[];
-  for (const { content } of messages.toReversed()) {
+  const asked = body.messages ?? body.input ?? body.prompt ?? [];
+  const pieces = (Array.isArray(asked) ? asked : [asked]) as readonly (string | { content?: unknown })[];
+  for (const piece of pieces.toReversed()) {
+    const content = typeof piece === "object" ? piece.content : piece;
     const text = typeof content === "string" ? content : JSON.stringify(content ?? "");
     const [, key] = /#(\S+)/.exec(text) ?? [];
     if (key !== undefined) return key;
@@ -102,6 +104,56 @@ export function completionOf({ request, body }: SimulatedRequest, text: string):
     model: body.model,
     choices: [{ index: 0, message: { role: "assistant", content: text }, logprobs: null, finish_reason: "stop" }],
     usage: { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 },
+  });
+}
+
+/** The answer of `/v1/completions`. */
+export function textCompletionOf({ request, body }: SimulatedRequest, text: string): string {
+  return JSON.stringify({
+    id: `cmpl-${request}`,
+    object: "text_completion",
+    created: 1_700_000_000,
+    model: body.model,
+    choices: [{ index: 0, text, logprobs: null, finish_reason: "stop" }],
+    usage: { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 },
+  });
+}
+
+/** The answer of `/v1/embeddings`: a vector of two numbers for each text. */
+export function embeddingsOf({ body }: SimulatedRequest): string {
+  const texts = Array.isArray(body.input) ? body.input : [body.input];
+  const data = texts.map((text, index) => ({ object: "embedding", index, embedding: [index, String(text).length] }));
+  const usage = { prompt_tokens: 20, total_tokens: 20 };
+  return JSON.stringify({ object: "list", data, model: body.model, usage });
+}
+
+/** The answer of `/v1/responses`, with what a model has thought before it. */
+export function responseOf({ request, body }: SimulatedRequest, text: string): string {
+  return JSON.stringify({
+    id: `resp_${request}`,
+    object: "response",
+    created_at: 1_700_000_000,
+    status: "completed",
+    error: null,
+    incomplete_details: null,
+    model: body.model,
+    output: [
+      { type: "reasoning", id: `rs_${request}`, summary: [], content: [{ type: "reasoning_text", text: "Hm." }] },
+      {
+        type: "message",
+        id: `msg_${request}`,
+        status: "completed",
+        role: "assistant",
+        content: [{ type: "output_text", text, annotations: [] }],
+      },
+    ],
+    usage: {
+      input_tokens: 20,
+      input_tokens_details: { cached_tokens: 4 },
+      output_tokens: 5,
+      output_tokens_details: { reasoning_tokens: 2 },
+      total_tokens: 25,
+    },
   });
 }
 

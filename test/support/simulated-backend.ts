@@ -4,15 +4,18 @@ import { parseArgs } from "node:util";
 import {
   completionOf,
   defaultAnswer,
+  embeddingsOf,
   keyOf,
   messageOf,
   misbehave,
   modelList,
   ollamaChatOf,
+  responseOf,
   type SimulatedBehaviour,
   type SimulatedRequest,
   seededRandom,
   sendJson,
+  textCompletionOf,
 } from "./simulated-answers.ts";
 
 export interface SimulatedStats {
@@ -47,6 +50,9 @@ export interface SimulatedBackend {
 /** Where it is asked, and in whose words it answers there. */
 const chatPaths: Readonly<Record<string, (request: SimulatedRequest, text: string) => string>> = {
   "/v1/chat/completions": completionOf,
+  "/v1/completions": textCompletionOf,
+  "/v1/embeddings": embeddingsOf,
+  "/v1/responses": responseOf,
   "/v1/messages": messageOf,
   "/api/chat": ollamaChatOf,
 };

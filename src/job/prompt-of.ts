@@ -1,0 +1,8 @@
+import type { PromptRequest } from "./row.ts";
+
+/** What a request asks, in whichever form it came: what the audit's hash of a prompt is made of. */
+export function promptOf({ messages, openaiBody }: PromptRequest): unknown {
+  if (openaiBody === undefined) return messages;
+  const { instructions, input, prompt } = openaiBody;
+  return openaiBody.messages ?? (instructions === undefined ? (input ?? prompt) : [instructions, input]);
+}
