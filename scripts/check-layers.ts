@@ -24,6 +24,8 @@ const wiring = [
   "src/fleet.ts",
   "src/open-fleet.ts",
   "src/ask-models.ts",
+  "src/join-options.ts",
+  "src/online-call.ts",
   "src/index.ts",
   "src/own-batch.ts",
   "src/run-file.ts",

@@ -2,28 +2,33 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
-import type { Config } from "./config/config.ts";
+import { findModel } from "./config/ad-hoc.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
 import { messageOf } from "./job/errors.ts";
-import { createLatencies, type Latencies } from "./job/latency.ts";
+import { createLatencies } from "./job/latency.ts";
+import type { JoinOptions } from "./join-options.ts";
 import { announceTier } from "./pool/announce-tier.ts";
+import { askOnline, type OnlineContext, type OnlineRow } from "./pool/ask-online.ts";
 import { dividePools } from "./pool/divide-pools.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createForeignTurns } from "./pool/foreign-turn.ts";
 import { createGate, processTimeoutMs } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
+import { createRequestKeeper } from "./pool/keep-requests.ts";
 import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
+import { createOmittedOptions } from "./pool/omitted-options.ts";
 import { createPace } from "./pool/pace.ts";
 import { noticeOf, type ProcessNotice } from "./pool/process-notice.ts";
 import { createRecentFailures } from "./pool/recent-failures.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
-import { type ForeignJob, type RunningPool, runPool } from "./pool/run-pool.ts";
+import { type RunningPool, runPool } from "./pool/run-pool.ts";
 import { sayLeases } from "./pool/say-leases.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
+import { createTurns } from "./pool/take-turn.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
-import { connectRedis, type RedisAddress, readIncarnation } from "./queue/connection.ts";
+import { connectRedis } from "./queue/connection.ts";
 import { forgetOwnerless } from "./queue/forget-ownerless.ts";
 import { watchMemory } from "./queue/memory-watch.ts";
 import { fleetNames } from "./queue/names.ts";
@@ -31,9 +36,11 @@ import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
 import { identityOfThisProcess } from "./queue/process-identity.ts";
 import { agreeOnProtocol } from "./queue/protocol-version.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
+import { watchIncarnation } from "./queue/watch-incarnation.ts";
 import { openAuditTrail } from "./results/audit-trail.ts";
 import { createRecorder } from "./results/record-once.ts";
 import { statePath } from "./results/run-state.ts";
+import { createTurnSettler } from "./results/settle-turns.ts";
 import { openSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { createPrivacyGate } from "./routing/privacy-gate.ts";
@@ -45,31 +52,9 @@ export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
 /** An owner that lives has rebuilt its batch by then, after Redis came back empty. */
 const rebuildDeadlineMs = 30_000;
 
-export interface JoinOptions {
-  readonly config: Config;
-  readonly redis: RedisAddress;
-  /** What to do with jobs that carry their own prompt. */
-  readonly foreignJob: ForeignJob;
-  /** Adapters beside the built-in ones, by provider. */
-  readonly adapters?: Partial<Record<string, Adapter>>;
-  /** This Redis has no other living user: what is in flight there was a dead process'. Default false. */
-  readonly alone?: boolean;
-  readonly replaceConfig?: boolean;
-  /** Models that are missing are fetched by servers that can. Default false. */
-  readonly pullModels?: boolean;
-  /** Where what is measured is kept, and what routes go by. */
-  readonly latencies?: Latencies;
-  /** Where each call is put on record before it is made (`DATA_DIR/audit`). Default: nowhere. */
-  readonly auditDirectory?: string | undefined;
-  /** Where what tiers with a budget of a day have spent is written down beside Redis. */
-  readonly ledgerDirectory?: string | undefined;
-  /** Why private rows may not go through this Redis. Default: they may. */
-  readonly noPrivateRows?: string | undefined;
-}
-
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
-  const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
+  const { config, redis: address, foreignJob, alone = false, replaceConfig = false, servesOnline = false } = options;
   const latencies = options.latencies ?? createLatencies();
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
@@ -88,42 +73,32 @@ export async function joinFleet(options: JoinOptions) {
     queueRedis.disconnect();
     throw error;
   }
-  let incarnation = await readIncarnation(redis);
-  let lastIncarnation = incarnation;
-  let changedAtMs = Number.NEGATIVE_INFINITY;
-  const incarnationListeners = new Set<(incarnation: string) => void>();
-  redis.on("ready", async () => {
-    const found = await readIncarnation(redis).catch(() => undefined);
-    troubles.delete("connection");
-    if (found === undefined) return;
-    incarnation = found;
-    if (found === lastIncarnation) return;
-    lastIncarnation = found;
-    changedAtMs = Date.now();
-    await membership.beat().catch(() => {});
-    for (const listener of incarnationListeners) listener(found);
-  });
-  redis.on("close", () => {
-    // Until the server has said who it is, no gate passes: it may come back without what it knew.
-    incarnation = "";
-    troubles.set("connection", "Redis is not reachable");
+  const incarnation = await watchIncarnation(redis, {
+    onAway: () => void troubles.set("connection", "Redis is not reachable"),
+    onReady: () => void troubles.delete("connection"),
+    onChange: () => membership.beat(),
   });
 
   const queues = openTierQueues(queueRedis, names);
   const claims = createBatchClaims(redis, names);
   const memory = watchMemory(redis);
   const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
-  const mayBeRebuilt = () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs;
+  const mayBeRebuilt = () => incarnation.current() === "" || Date.now() - incarnation.changedAtMs() < rebuildDeadlineMs;
   const record = createRecorder(redis, names, processId, mayBeRebuilt, noteTrouble("record"));
-  const gate = createGate(redis, names, processId, () => incarnation, noteTrouble("gate"));
+  const gate = createGate(redis, names, processId, incarnation.current, noteTrouble("gate"));
   const identity = identityOfThisProcess();
   const audit = openAuditTrail({ directory: options.auditDirectory, processId, identity, redis, names });
   const reportQuota = createQuotaReporter(redis, names);
+  const takeTurn = createTurns(redis, names, processId);
+  const turns = createTurnSettler(redis, names, processId, noteTrouble("record"));
+  const keepRequests = servesOnline ? createRequestKeeper(redis, names, config) : () => {};
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
   const failures = createRecentFailures();
   const ownNotice = () => noticeOf(pools, failures.last());
   const membership = createMembership(redis, names, processId, ownNotice, onBeat);
+  const starting = new Map<string, Promise<void>>();
+  const adapterOf = (provider: string) => options.adapters?.[provider] ?? builtInAdapters[provider];
   const share = shareLatencies(redis, names, latencies);
   if (alone) await membership.buryOthers();
   await membership.beat();
@@ -132,6 +107,7 @@ export async function joinFleet(options: JoinOptions) {
   function onBeat(): void {
     dividePools(processId, membership, pools);
     sayLeases(redis, names, processId, pools);
+    keepRequests();
     ledger.sync().then(
       () => noteTrouble("ledger")(undefined),
       (error) => noteTrouble("ledger")(messageOf(error)),
@@ -142,7 +118,7 @@ export async function joinFleet(options: JoinOptions) {
 
   const { modelOf, hasBudget } = createModelTables(redis, names, config);
   let callNumber = 0;
-  const omitted = new Map<string, Set<string>>();
+  const omitted = createOmittedOptions();
   const context: ExecuteContext = {
     processId,
     gate,
@@ -155,11 +131,7 @@ export async function joinFleet(options: JoinOptions) {
       const model = await modelOf(job.batch, alias);
       await placeHop(queues, model.tier, { ...job, hop, model: alias });
     },
-    noteOmitted(alias, optionNames) {
-      const known = omitted.get(alias) ?? new Set();
-      for (const name of optionNames) known.add(name);
-      omitted.set(alias, known);
-    },
+    noteOmitted: omitted.note,
     noteLatency: latencies.note,
     noteFailure: failures.note,
     nextCallNumber: () => ++callNumber,
@@ -172,6 +144,58 @@ export async function joinFleet(options: JoinOptions) {
     },
   };
 
+  const onlineContext: OnlineContext = {
+    processId,
+    takeTurn,
+    nextCallNumber: context.nextCallNumber,
+    async poolOf(alias) {
+      const model = findModel(config, alias);
+      if (model === undefined) return undefined;
+      await startPool(model.tier);
+      const pool = pools.get(model.tier)?.pool;
+      return pool && { model, pool };
+    },
+    settle: turns.settle,
+    noteLatency: context.noteLatency,
+    noteOmitted: context.noteOmitted,
+  };
+
+  async function openPool(tierName: string): Promise<void> {
+    const tier = config.tiers[tierName];
+    const adapter = tier && adapterOf(tier.provider);
+    if (tier === undefined || adapter === undefined || pools.has(tierName)) return;
+    const others = membership.membersOf(tierName).filter((member) => member !== processId);
+    await announceTier(redis, names, tier, others.length > 0, replaceConfig);
+    const pool = openTierPool({
+      tier,
+      adapter,
+      apiKey: config.keyOf(tierName),
+      rereadKey: () => config.rereadKeyOf(tierName),
+      trustedHosts: config.policy.trustedHosts,
+      ...createPrivacyGate(config, options.noPrivateRows),
+      pullModels: options.pullModels ?? false,
+      audit: audit?.note,
+      pace: createPace(tier, Object.values(config.models), reportQuota, servesOnline),
+      servesOnline,
+      onChange: () => pools.get(tierName)?.applyCapacity(),
+    });
+    pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
+    await membership.beat();
+    // What it heard may have made it the one that searches: others shall know at once.
+    await membership.beat();
+  }
+
+  /** Starts this process' pool of a tier; does nothing when it runs. */
+  function startPool(tierName: string): Promise<void> {
+    let started = starting.get(tierName);
+    if (started === undefined) {
+      started = openPool(tierName);
+      starting.set(tierName, started);
+      started.catch(() => starting.delete(tierName));
+    }
+    return started;
+  }
+
   return {
     config,
     processId,
@@ -181,15 +205,20 @@ export async function joinFleet(options: JoinOptions) {
     claims,
     placeRows,
     record,
-    waitForTurn: createForeignTurns(redis, names),
+    waitForTurn: createForeignTurns(takeTurn),
+    /** Asks a row at once, in no queue; see online-call.ts, which makes the row. */
+    askOnline: (row: OnlineRow) => askOnline(row, onlineContext),
+    latencies,
+    noPrivateRows: options.noPrivateRows,
+    hasAdapter: (provider: string) => adapterOf(provider) !== undefined,
     /** Ends batches that nobody can come back for. */
     forgetOwnerless: () => forgetOwnerless(redis, names, claims, (output) => existsSync(statePath(output))),
-    incarnation: () => incarnation,
-    onIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.add(listener),
-    offIncarnation: (listener: (incarnation: string) => void) => incarnationListeners.delete(listener),
+    incarnation: incarnation.current,
+    onIncarnation: incarnation.on,
+    offIncarnation: incarnation.off,
     connectBlocking: (purpose: string) => connectRedis(address, purpose),
     /** Options that models cannot take and that were left out here, by alias. */
-    omittedOptions: (): ReadonlyMap<string, ReadonlySet<string>> => omitted,
+    omittedOptions: omitted.all,
     /** Why Redis holds things up, if it does. */
     redisTrouble: () => [...troubles.values()][0],
     /** Calls that this process may have in flight at a tier, when it works it. */
@@ -197,30 +226,7 @@ export async function joinFleet(options: JoinOptions) {
     pools: (): readonly RunningPool[] => [...pools.values()],
     /** What the living processes of the fleet say of themselves, by their ids: this one now, others at their last beat. */
     processes: (): ReadonlyMap<string, ProcessNotice> => new Map([...membership.living(), [processId, ownNotice()]]),
-    /** Starts this process' pool of a tier; does nothing when it runs. */
-    async startPool(tierName: string): Promise<void> {
-      const tier = config.tiers[tierName];
-      const adapter = tier && (options.adapters?.[tier.provider] ?? builtInAdapters[tier.provider]);
-      if (tier === undefined || adapter === undefined || pools.has(tierName)) return;
-      const others = membership.membersOf(tierName).filter((member) => member !== processId);
-      await announceTier(redis, names, tier, others.length > 0, replaceConfig);
-      const pool = openTierPool({
-        tier,
-        adapter,
-        apiKey: config.keyOf(tierName),
-        rereadKey: () => config.rereadKeyOf(tierName),
-        trustedHosts: config.policy.trustedHosts,
-        ...createPrivacyGate(config, options.noPrivateRows),
-        pullModels: options.pullModels ?? false,
-        audit: audit?.note,
-        pace: createPace(tier, Object.values(config.models), reportQuota),
-        onChange: () => pools.get(tierName)?.applyCapacity(),
-      });
-      pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
-      await membership.beat();
-      // What it heard may have made it the one that searches: others shall know at once.
-      await membership.beat();
-    },
+    startPool,
     /** Finishes what is in flight here (`gracefully`), or hands it back, and leaves the fleet. */
     async leave(gracefully: boolean): Promise<void> {
       await Promise.all([...pools.values()].map((running) => (gracefully ? running.drain() : running.stopNow())));
@@ -228,6 +234,7 @@ export async function joinFleet(options: JoinOptions) {
     /** Where this process' audit ends; undefined while it has sent nothing. */
     auditHead: () => audit?.head(),
     async close(): Promise<void> {
+      await turns.settled();
       await audit?.close();
       // What was measured since the last beat: a short run has none.
       if (redis.status === "ready") await share().catch(() => {});

@@ -18,6 +18,8 @@ export interface OpenFleetOptions {
   readonly dataDirectory: string;
   /** Audit and spend are kept in the data directory. Default true. */
   readonly keepsRecords?: boolean;
+  /** A slot of each tier and a request of each limit are kept for online calls. Default false. */
+  readonly servesOnline?: boolean;
   /** Adapters beside the built-in ones, by provider. */
   readonly adapters?: Partial<Record<string, Adapter>> | undefined;
   /** Which tiers rows may go to. Default: those with an adapter and a key here. */
@@ -34,7 +36,7 @@ export interface OpenFleet {
 
 /** Joins (or starts) Redis, and joins the fleet there. */
 export async function openFleet(options: OpenFleetOptions): Promise<OpenFleet> {
-  const { config, dataDirectory, keepsRecords = true, adapters } = options;
+  const { config, dataDirectory, keepsRecords = true, servesOnline = false, adapters } = options;
   const latencies = createLatencies();
   const usable = options.usable ?? tierUsability(config, (provider) => Object.hasOwn(builtIn, provider));
   const redis = await joinRedis({ url: options.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
@@ -48,6 +50,7 @@ export async function openFleet(options: OpenFleetOptions): Promise<OpenFleet> {
       auditDirectory: keepsRecords ? auditFolder(dataDirectory) : undefined,
       ledgerDirectory: keepsRecords ? spendFolder(dataDirectory) : undefined,
       noPrivateRows: redis.noPrivateRows,
+      servesOnline,
       foreignJob: createForeignJobs(() => fleet, plan),
       ...(adapters === undefined ? {} : { adapters }),
     });

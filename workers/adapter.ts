@@ -34,6 +34,8 @@ export interface BackendCall {
   readonly signal: AbortSignal;
   /** Bound on the whole call, headers and body. */
   readonly timeoutMs: number;
+  /** Told of the answer's text as it comes; an adapter that cannot do that leaves it, and the answer has the text. */
+  readonly onText?: (delta: string) => void;
 }
 
 /** What a probe found: usable now, or the reason why not as the Outcome a call would have had. */

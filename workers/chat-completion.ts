@@ -1,5 +1,5 @@
 import type { Answer } from "../src/job/outcome.ts";
-import type { AnswerForm } from "../src/job/row.ts";
+import type { AnswerForm, Message } from "../src/job/row.ts";
 import type { BackendCall } from "./adapter.ts";
 import { constraintFor, withFormInWords } from "./answer-form.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
@@ -33,7 +33,9 @@ export function chatRequest(call: BackendCall, withLimit: boolean, formOption = 
   if (request.openaiBody !== undefined) {
     // A response that goes on in the background would be asked for again and again.
     const { stream, stream_options, background, ...body } = request.openaiBody;
-    return { ...body, model };
+    if (!call.formInWords) return { ...body, model };
+    const { response_format, messages, ...rest } = body;
+    return { ...rest, messages: withFormInWords(messages as readonly Message[], call), model };
   }
   return {
     model,

@@ -57,7 +57,10 @@ export function plainRequest(call: BackendCall): PlainRequest {
     topP: request.topP ?? numberIn(body.top_p) ?? defaults.topP,
     stop: request.stop ?? (Array.isArray(bodyStop) ? bodyStop.map(String) : undefined) ?? defaults.stop,
     seed: request.seed ?? numberIn(body.seed) ?? defaults.seed,
-    omittedOptions: Object.keys(body).filter((key) => !understoodKeys.has(key) && body[key] !== null),
+    omittedOptions: Object.keys(body).filter((key) => {
+      const isForm = key === "response_format" && form !== undefined;
+      return !isForm && !understoodKeys.has(key) && body[key] !== null;
+    }),
   };
 }
 

@@ -39,12 +39,22 @@ export function createRowParser(options: RowParserOptions): RowParser {
   return (line, lineNumber) => {
     const fields = fieldsOf(line);
     if (typeof fields === "string") return failed(String(lineNumber), `line ${lineNumber}: ${fields}`);
-    const isOpenai = isOpenaiLine(fields);
-    const id = idOfFields(fields) ?? String(lineNumber);
-    const row = isOpenai ? readOpenai(fields, id, options) : readFlatRow(fields, id, options);
-    if (typeof row !== "string") return { ok: true, row, format: isOpenai ? "openai" : "flat" };
-    return failed(id, `line ${lineNumber}: ${row}`, isOpenai ? undefined : metadataOf(fields, options.prompt));
+    const read = readRow(fields, String(lineNumber), options);
+    return read.ok ? read : { ...read, message: `line ${lineNumber}: ${read.message}` };
   };
+}
+
+/** Reads a row that is an object already: a flat row, or one of OpenAI's batch format. */
+export function readRow(
+  fields: Readonly<Record<string, unknown>>,
+  idIfNone: string,
+  options: Omit<RowParserOptions, "kind">,
+): ParsedRow {
+  const isOpenai = isOpenaiLine(fields);
+  const id = idOfFields(fields) ?? idIfNone;
+  const row = isOpenai ? readOpenai(fields, id, options) : readFlatRow(fields, id, options);
+  if (typeof row !== "string") return { ok: true, row, format: isOpenai ? "openai" : "flat" };
+  return failed(id, row, isOpenai ? undefined : metadataOf(fields, options.prompt));
 }
 
 /** The id that the result of this line has, whether the row is good or not. */
@@ -77,7 +87,7 @@ function failed(id: string, message: string, metadata?: Readonly<Record<string, 
 function readOpenai(
   fields: Readonly<Record<string, unknown>>,
   id: string,
-  { prompt, system, answerForm }: RowParserOptions,
+  { prompt, system, answerForm }: FlatRowOptions,
 ) {
   const found = "found an OpenAI batch line";
   if (prompt !== undefined) {

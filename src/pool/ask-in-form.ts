@@ -1,5 +1,5 @@
 import type { Answer } from "../job/outcome.ts";
-import type { PromptRequest } from "../job/row.ts";
+import type { Message, PromptRequest } from "../job/row.ts";
 import { checkAnswer } from "./check-answer.ts";
 import type { CallEnd } from "./erring-rows.ts";
 import type { AskedRow, CheckedAnswer } from "./result-of-call.ts";
@@ -55,15 +55,14 @@ function repairRequest(request: PromptRequest, answer: string, complaint: string
     "schema" in form
       ? `Answer again with JSON alone that fits this JSON schema: ${JSON.stringify(form.schema)}`
       : `Answer again with exactly one of these and nothing else: ${form.choices.join(" | ")}`;
-  return {
-    ...request,
-    messages: [
-      ...request.messages,
-      // Some servers refuse an empty message, some two of one role in a row.
-      { role: "assistant", content: answer.trim() === "" ? "(no answer)" : answer },
-      { role: "user", content: `That answer cannot be used: ${complaint}. ${wanted}` },
-    ],
-  };
+  const repair = [
+    // Some servers refuse an empty message, some two of one role in a row.
+    { role: "assistant" as const, content: answer.trim() === "" ? "(no answer)" : answer },
+    { role: "user" as const, content: `That answer cannot be used: ${complaint}. ${wanted}` },
+  ];
+  const { openaiBody: body } = request;
+  if (body === undefined) return { ...request, messages: [...request.messages, ...repair] };
+  return { ...request, openaiBody: { ...body, messages: [...(body.messages as Message[]), ...repair] } };
 }
 
 /** The last answer with what both have taken. */

@@ -22,6 +22,7 @@ interface Departure {
   /** The provider's; never "auto". */
   readonly modelId: string;
   readonly signal: AbortSignal;
+  readonly onText: ((delta: string) => void) | undefined;
 }
 
 /** No call was made, because it could not be put on record first. */
@@ -61,7 +62,7 @@ export function createDeparture({ tier, mayHold, privateTasks, audit }: Departur
 }
 
 function callOf(
-  { modelId, row: { payload, model }, signal }: Departure,
+  { modelId, row: { payload, model }, signal, onText }: Departure,
   isPrivate: boolean,
   timeoutMs: number,
 ): BackendCall {
@@ -75,5 +76,6 @@ function callOf(
     private: isPrivate,
     signal,
     timeoutMs,
+    ...(onText === undefined ? {} : { onText }),
   };
 }

@@ -35,10 +35,11 @@ export interface Endpoints {
   /**
    * A place for one call; waits for one. Undefined when there is none to be had: all endpoints are down, or `turnAway` was
    * called.
+   * @param online of an online call: it goes before all rows, until this is aborted.
    */
-  acquire(request: PromptRequest): Promise<EndpointState | undefined>;
+  acquire(request: PromptRequest, online?: AbortSignal): Promise<EndpointState | undefined>;
   /** @param end how the call ended, if one was made. */
-  release(state: EndpointState, latencyMs: number, end?: CallEndKind): void;
+  release(state: EndpointState, latencyMs: number, end: CallEndKind | undefined, isOnline: boolean): void;
   /** For good: sends away all who wait for a place, and all who come after, such as a row that was at the gate. */
   turnAway(): void;
   /** The provider's id of a model there ("auto" is its first one), or why there is none. */
@@ -62,6 +63,8 @@ export interface Down {
 }
 
 export interface EndpointsOptions extends ConnectionOptions {
+  /** A place is kept for online calls. Default false. */
+  readonly servesOnline?: boolean;
   /** Told when an endpoint's breaker has moved. */
   readonly onChange: () => void;
 }
@@ -123,7 +126,8 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     return state.breaker.kind === "trial" ? 1 : (state.size?.limit() ?? perEndpoint);
   }
 
-  const places = createPlaces(endpoints, allowanceOf, ({ size }) => size?.started(performance.now()));
+  const kept = options.servesOnline !== true ? "none" : endpoints[0]?.size === undefined ? "within" : "beside";
+  const places = createPlaces(endpoints, allowanceOf, ({ size }) => size?.started(performance.now()), kept);
   const { allowance } = places;
   const sizes = openPoolSizes(tier, endpoints, perEndpoint, () => {
     places.serve();
@@ -187,8 +191,8 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     inFlight: places.inFlight,
     setLimit: places.setLimit,
     acquire: places.acquire,
-    release(state, latencyMs, end) {
-      state.inFlight--;
+    release(state, latencyMs, end, isOnline) {
+      places.release(state, isOnline);
       sizes.ended(state, latencyMs, end);
       places.serve();
     },

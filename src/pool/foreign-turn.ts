@@ -1,8 +1,6 @@
-import type { Redis } from "ioredis";
 import type { ModelConfig } from "../config/config.ts";
-import type { FleetNames } from "../queue/names.ts";
-import { redisScript } from "../queue/redis-script.ts";
 import { horizonMs } from "./pace.ts";
+import type { TakeTurn } from "./take-turn.ts";
 import type { TierPool } from "./tier-pool.ts";
 
 /** A row that no batch holds, on its way to a call. */
@@ -18,21 +16,24 @@ export interface ForeignRow {
 /** Sleeps until the limits of its model let a row start; resolves to how long its job is to step aside instead, if so. */
 export type WaitForTurn = (pool: TierPool, row: ForeignRow) => Promise<number | undefined>;
 
+/** Jobs of plain BullMQ producers are paced; slots and budgets are not yet counted for them. */
+const noBudget = ["0", "", "", "", 0];
+
 /** The pace for jobs of plain BullMQ producers, which pass no gate. */
-export function createForeignTurns(redis: Redis, names: FleetNames): WaitForTurn {
-  const script = redisScript(redis, new URL("./turn.lua", import.meta.url), 1, [
-    new URL("./pace.lua", import.meta.url),
-  ]);
+export function createForeignTurns(takeTurn: TakeTurn): WaitForTurn {
   return async ({ pace, pause }, { model, task, payload, cameBack }) => {
     for (let stood = cameBack; ; stood = true) {
       const terms = pace.termsOf(model, task, stood, false);
       if (terms === undefined || terms.scope === "") return undefined;
-      const args = [...terms.pace, payload, stood ? "1" : "0", terms.expectedOutputTokens];
-      const [kind, delay, isPause, reason] = (await script([names.pace(terms.scope)], args)) as (string | number)[];
-      const delayMs = Number(delay);
-      if (kind === "turn") return (await pace.wait(delayMs)) ? undefined : 0;
-      pace.noteWait(terms.scope, String(reason), delayMs);
-      if (Number(isPause) === 1 && delayMs > horizonMs) pause(model.model, String(reason), delayMs);
+      const turn = await takeTurn({
+        terms: { ...terms, lease: undefined, budget: noBudget },
+        callNumber: 0,
+        payload,
+      });
+      if (turn.kind === "turn") return (await pace.wait(turn.charge.delayMs)) ? undefined : 0;
+      const { delayMs, isPause, reason } = turn;
+      pace.noteWait(terms.scope, reason, delayMs);
+      if (isPause && delayMs > horizonMs) pause(model.model, reason, delayMs);
       if (delayMs > horizonMs || !(await pace.wait(delayMs))) return delayMs;
     }
   };

@@ -148,7 +148,11 @@ function readVerdict([word, ...rest]: VerdictReply, terms: Terms | undefined): V
   }
 }
 
-function readCharge(terms: Terms, [delayMs, inputTokens, outputTokens, msEach]: readonly (string | number)[]): Charge {
+/** What was charged, as the scripts say it. */
+export function readCharge(
+  terms: Terms,
+  [delayMs, inputTokens, outputTokens, msEach]: readonly (string | number)[],
+): Charge {
   const [requests, tokens, input, output] = String(msEach).split(" ").map(Number) as [number, number, number, number];
   return {
     terms,

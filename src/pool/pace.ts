@@ -32,8 +32,8 @@ export interface Pace {
   held(): number | undefined;
   /** What the gate must know; undefined for a row without limits of any kind. */
   termsOf(model: ModelConfig, task: string | null, stood: boolean, hasBudget: boolean): Terms | undefined;
-  /** Sleeps until a row may go on; false when it was turned away meanwhile. */
-  wait(delayMs: number): Promise<boolean>;
+  /** Sleeps until a row may go on; false when it was turned away meanwhile, or its caller has left. */
+  wait(delayMs: number, caller?: AbortSignal): Promise<boolean>;
   noteWait(scope: string, reason: string, delayMs: number): void;
   /** Tells the fleet what the end of a call says of the limits of its model. */
   noteOutcome(model: ModelConfig, outcome: Outcome): void;
@@ -42,6 +42,12 @@ export interface Pace {
    * @param end undefined when no call was made.
    */
   settle(charge: Charge, row: AskedRow, end: PaidEnd | undefined): Settlement;
+  /** An online call takes its slot, before it asks for its turn: the one that is kept, or one more. */
+  enterOnline(): void;
+  /** And gives it back; before what it has cost is settled. */
+  leaveOnline(): void;
+  /** What is to be settled of an online call. */
+  settleOnline(charge: Charge, row: AskedRow, end: PaidEnd | undefined): Settlement;
   /** Why rows wait here, for the display. */
   waitReason(): string | undefined;
   /** For good: sends away all who wait. */
@@ -51,17 +57,23 @@ export interface Pace {
 /** A wait is shown for this long after it, so that the display does not flicker between two waits. */
 const shownLongerMs = 1_000;
 
-/** @param report tells the fleet; need not succeed, as the next answer says it again. */
+/**
+ * @param report tells the fleet; need not succeed, as the next answer says it again.
+ * @param servesOnline one of the calls that are counted over all processes is kept for online calls, if there are two.
+ */
 export function createPace(
   tier: TierConfig,
   models: readonly ModelConfig[],
   report: (scope: string, news: QuotaNews) => void,
+  servesOnline = false,
 ): Pace {
   const { quotaRule, cachedInputIsFree = false } = providerFacts[tier.provider];
   const chargesMost = quotaRule === "most-output";
   const estimates = createTokenEstimates();
+  const keptSlots = servesOnline && (tier.maxConcurrency ?? 0) > 1 ? 1 : 0;
   const lease: Lease | undefined =
-    tier.maxConcurrency === undefined ? undefined : { most: tier.maxConcurrency, held: 0 };
+    tier.maxConcurrency === undefined ? undefined : { most: tier.maxConcurrency, held: keptSlots };
+  let onlineCalls = 0;
   const sleepers = new Set<(mayGoOn: boolean) => void>();
   const waits = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   const told = new Map<string, { readonly perMinute: number; readonly atMs: number }>();
@@ -76,6 +88,35 @@ export function createPace(
       if (isNews) told.set(key, { perMinute, atMs: Date.now() });
       return isNews || left < perMinute * (horizonMs / 60_000 + 0.01);
     });
+  }
+
+  function settlementOf(
+    { terms, inputTokens, outputTokens, msEach }: Charge,
+    { model, payload }: AskedRow,
+    end: PaidEnd | undefined,
+  ): Settlement {
+    const settlement = {
+      scope: terms.scope,
+      tier: tier.name,
+      costUsd: costOfCall(model, tier, payload, end),
+      held: lease && (() => lease.held),
+    };
+    // Without usage what was charged stays charged.
+    if (end?.outcome.kind !== "answered" || end.outcome.answer.usage.inputTokens === 0) {
+      return { ...settlement, ms: {} };
+    }
+    const { usage } = end.outcome.answer;
+    const calls = end.repairs + 1;
+    if (calls === 1) estimates.note(model.model, payload.task, payload.weight?.[0] ?? 0, usage);
+    const input = usage.inputTokens - (cachedInputIsFree ? usage.cachedTokens : 0) - inputTokens;
+    const output = chargesMost ? (calls - 1) * outputTokens : usage.outputTokens - outputTokens;
+    const ms = {
+      requests: (calls - 1) * msEach.requests,
+      tokens: (input + output) * msEach.tokens,
+      input: input * msEach.input,
+      output: output * msEach.output,
+    };
+    return { ...settlement, ms: Object.fromEntries(Object.entries(ms).filter(([, amount]) => amount !== 0)) };
   }
 
   return {
@@ -104,17 +145,20 @@ export function createPace(
         expectedOutputTokens: estimates.expectedOutput(model.model, task, model.maxOutputTokens),
       };
     },
-    wait(delayMs) {
-      if (turningAway) return Promise.resolve(false);
+    wait(delayMs, caller) {
+      if (turningAway || caller?.aborted) return Promise.resolve(false);
       if (delayMs <= 0) return Promise.resolve(true);
       return new Promise((resolve) => {
         const end = (mayGoOn: boolean): void => {
           clearTimeout(timer);
           sleepers.delete(end);
+          caller?.removeEventListener("abort", leave);
           resolve(mayGoOn);
         };
+        const leave = (): void => end(false);
         const timer = setTimeout(end, delayMs, true);
         sleepers.add(end);
+        caller?.addEventListener("abort", leave);
       });
     },
     noteWait(scope, reason, delayMs) {
@@ -130,31 +174,17 @@ export function createPace(
         report(scope.name, { limits, pauseMs: 0, reason: "" });
       }
     },
-    settle({ terms, inputTokens, outputTokens, msEach }, { model, payload }, end) {
+    settle(charge, row, end) {
       if (lease !== undefined) lease.held--;
-      const settlement = {
-        scope: terms.scope,
-        tier: tier.name,
-        costUsd: costOfCall(model, tier, payload, end),
-        held: lease && (() => lease.held),
-      };
-      // Without usage what was charged stays charged.
-      if (end?.outcome.kind !== "answered" || end.outcome.answer.usage.inputTokens === 0) {
-        return { ...settlement, ms: {} };
-      }
-      const { usage } = end.outcome.answer;
-      const calls = end.repairs + 1;
-      if (calls === 1) estimates.note(model.model, payload.task, payload.weight?.[0] ?? 0, usage);
-      const input = usage.inputTokens - (cachedInputIsFree ? usage.cachedTokens : 0) - inputTokens;
-      const output = chargesMost ? (calls - 1) * outputTokens : usage.outputTokens - outputTokens;
-      const ms = {
-        requests: (calls - 1) * msEach.requests,
-        tokens: (input + output) * msEach.tokens,
-        input: input * msEach.input,
-        output: output * msEach.output,
-      };
-      return { ...settlement, ms: Object.fromEntries(Object.entries(ms).filter(([, amount]) => amount !== 0)) };
+      return settlementOf(charge, row, end);
     },
+    enterOnline() {
+      if (onlineCalls++ >= keptSlots && lease !== undefined) lease.held++;
+    },
+    leaveOnline() {
+      if (--onlineCalls >= keptSlots && lease !== undefined) lease.held--;
+    },
+    settleOnline: settlementOf,
     waitReason() {
       const nowMs = Date.now();
       for (const [scope, { untilMs }] of waits) if (untilMs <= nowMs) waits.delete(scope);

@@ -38,13 +38,20 @@ export interface TierPool {
   pause(modelId: string, reason: string, forMs: number): void;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
-  call(batchId: string, row: AskedRow): Promise<CallEnd>;
+  call(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd>;
   /** What is known of a row's errors, after one of its calls has ended so. */
   historyOf(rowKey: string, end: CallEnd, ownErrors: number, hasNextModel: boolean): RowHistory;
   forget(rowKey: string): void;
   /** Aborts calls in flight: those of one batch, or all. */
   abort(batchId?: string): void;
   close(): Promise<void>;
+}
+
+/** What a call has beyond a row's that somebody waits for: it goes before all rows, and ends when its caller leaves. */
+export interface OnlineCall {
+  readonly signal: AbortSignal;
+  /** Told of the answer's text as it comes, where the backend can do that. */
+  readonly onText?: ((delta: string) => void) | undefined;
 }
 
 export interface Blocked {
@@ -120,27 +127,32 @@ export function openTierPool(options: TierPoolOptions): TierPool {
 
   const pausedUntilMs = (modelId: string): number => pauses.get(modelId)?.untilMs ?? 0;
 
-  async function callEndpoint(batchId: string, row: AskedRow): Promise<CallEnd> {
+  async function callEndpoint(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd> {
     const { model } = row;
-    const state = await endpoints.acquire(row.payload.request);
+    const isOnline = online !== undefined;
+    const state = await endpoints.acquire(row.payload.request, online?.signal);
     if (state === undefined) return notAsked;
     if (pausedUntilMs(model.model) > Date.now()) {
       // It was paused while this row waited for its place.
-      endpoints.release(state, 0);
+      endpoints.release(state, 0, undefined, isOnline);
       return notAsked;
     }
     const startedAtMs = performance.now();
     const answeredCountAtStart = state.answered;
-    const signal = signals.enter(batchId);
+    const ofBatch = signals.enter(batchId);
+    const signal = isOnline ? AbortSignal.any([ofBatch, online.signal]) : ofBatch;
     let outcome: Outcome | NotOnRecord | undefined;
     let latencyMs = 0;
     try {
       const modelId = pulls.waitingFor(state.endpoint, model.model) ?? (await endpoints.modelIdAt(state, model));
-      outcome = typeof modelId === "string" ? await depart(state, { modelId, batchId, row, signal }) : modelId;
+      outcome =
+        typeof modelId === "string"
+          ? await depart(state, { modelId, batchId, row, signal, onText: online?.onText })
+          : modelId;
     } finally {
       latencyMs = performance.now() - startedAtMs;
-      endpoints.release(state, latencyMs, outcome?.kind);
-      signals.leave(batchId, signal);
+      endpoints.release(state, latencyMs, outcome?.kind, isOnline);
+      signals.leave(batchId, ofBatch);
     }
     if (outcome.kind === "not-on-record") {
       pause(model.model, outcome.message, auditRetryMs, false);

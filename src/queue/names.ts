@@ -31,6 +31,8 @@ export interface FleetNames {
   spend(tier: string): string;
   /** The keys of what lets rows of a batch wait: pace, leases, spend of the batch, spend of the tier. */
   ofTerms(batchId: string, terms: { readonly scope: string; readonly tier: string }): readonly string[];
+  /** The same for a call that no batch holds; the spend of all such calls stands in the place of the batch's. */
+  ofTurns(terms: { readonly scope: string; readonly tier: string }): readonly string[];
 }
 
 export interface QueueKeys {
@@ -97,6 +99,7 @@ export function fleetNames(fleet: string): FleetNames {
     leases,
     spend,
     ofTerms: (batchId, { scope, tier }) => [pace(scope), leases(tier), `${batchBase(batchId)}/spend`, spend(tier)],
+    ofTurns: ({ scope, tier }) => [pace(scope), leases(tier), `${tag}/turns-spend`, spend(tier)],
     batch: (batchId) => {
       const base = batchBase(batchId);
       return {

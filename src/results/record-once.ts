@@ -18,6 +18,8 @@ export interface RecordEntry {
 /** True when it was done as asked; false when somebody else was first. */
 export type Recorder = (batchId: string, entry: RecordEntry) => Promise<boolean>;
 
+export const settleScript = new URL("./settle.lua", import.meta.url);
+
 /**
  * @param mayBeRebuilt true while Redis may have come back without what it knew: a batch that it does not know is waited
  *   for then, as its owner sets it again from its files. At other times such a batch has ended long ago.
@@ -31,7 +33,7 @@ export function createRecorder(
 ): Recorder {
   const recordScript = new URL("./record.lua", import.meta.url);
   const script = redisScript(redis, recordScript, 6);
-  const settlingScript = redisScript(redis, recordScript, 10);
+  const settlingScript = redisScript(redis, recordScript, 10, [settleScript]);
   const send = coalesce<RecordEntry, boolean>(async (group, entries) => {
     const [batchId, generation] = group.split("/", 2);
     const keys = names.batch(batchId!);
@@ -59,10 +61,10 @@ export function createRecorder(
 }
 
 /** Rounded up: a budget must hold. */
-const nanoUsdOf = ({ costUsd }: Settlement): string =>
+export const nanoUsdOf = ({ costUsd }: Settlement): string =>
   costUsd === undefined ? "" : `${Math.ceil(costUsd * 1e9 - 1e-6)}`;
 
-function correctionsOf({ ms }: Settlement): string {
+export function correctionsOf({ ms }: Settlement): string {
   return Object.entries(ms)
     .map(([limit, amount]) => `${limit} ${amount.toFixed(3)}`)
     .join(" ");

@@ -11,7 +11,7 @@
     record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
-  For rows with terms: KEYS[7] pace hash of their scope, KEYS[8] leases hash of the tier, KEYS[9] spend hash of the
+  For rows with terms, after settle.lua: KEYS[7] pace hash of their scope, KEYS[8] leases hash of the tier, KEYS[9] spend hash of the
   batch, KEYS[10] spend hash of the tier; ARGV[2] process, ARGV[3] calls of the tier that it holds now ("" = not
   counted); ARGV[4..] six a row: also "LIMIT ms LIMIT ms …", by how much the call's tokens were charged too little or
   too much, and what it has cost in billionths of a dollar ("" = nobody knows). Settled once a call, whoever was first.
@@ -38,35 +38,6 @@ local function setMove(index, hop, attempts, position, crashes)
   redis.call("HSET", KEYS[4], index, hop .. ":" .. attempts .. ":" .. position .. suspicion)
 end
 
-local function correctPace(corrections)
-  for limit, ms in string.gmatch(corrections, "(%a+) (%S+)") do
-    -- What Redis does not know stays an empty bucket.
-    if redis.call("HEXISTS", KEYS[7], limit) == 1 then
-      redis.call("HINCRBYFLOAT", KEYS[7], limit, ms)
-    end
-  end
-end
-
---- What the call has cost is spent, and what was reserved for it is free again.
-local function settleCost(call, cost)
-  local reservation = redis.call("HGET", KEYS[9], "c:" .. call)
-  if not reservation then
-    return
-  end
-  redis.call("HDEL", KEYS[9], "c:" .. call)
-  local amount, day = string.match(reservation, "(%d+):(%d+)")
-  local spent = cost == "" and amount or cost
-  redis.call("HINCRBY", KEYS[9], "reserved", "-" .. amount)
-  redis.call("HINCRBY", KEYS[9], "spent", spent)
-  if cost == "" then
-    redis.call("HINCRBY", KEYS[9], "unconfirmed", amount)
-  end
-  if redis.call("HEXISTS", KEYS[10], day .. ":reserved") == 1 then
-    redis.call("HINCRBY", KEYS[10], day .. ":reserved", "-" .. amount)
-    redis.call("HINCRBY", KEYS[10], day .. ":spent", spent)
-  end
-end
-
 local first, stride = 2, 4
 if KEYS[7] then
   first, stride = 4, 6
@@ -89,12 +60,12 @@ for i = first, #ARGV, stride do
   local answer = 0
   local givenUp = false
   if KEYS[7] and call ~= "" then
-    settleCost(call, ARGV[i + 5])
+    settleCost(KEYS[9], KEYS[10], call, ARGV[i + 5])
   end
   if call ~= "" and calls[(i - first) / stride + 1] == call then
     settled[#settled + 1] = index
     if KEYS[7] then
-      correctPace(ARGV[i + 4])
+      correctPace(KEYS[7], ARGV[i + 4])
     end
   elseif call ~= "" then
     givenUp = true

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ModelConfig, TierConfig } from "../../src/config/config.ts";
 import { createForeignTurns } from "../../src/pool/foreign-turn.ts";
 import { createPace } from "../../src/pool/pace.ts";
+import { createTurns } from "../../src/pool/take-turn.ts";
 import type { TierPool } from "../../src/pool/tier-pool.ts";
 import { fleetNames } from "../../src/queue/names.ts";
 import { assertWindowNeverExceeds, type CountedStart } from "../support/laws.ts";
@@ -21,7 +22,7 @@ const tierOf = (limits: TierConfig["limits"]): TierConfig => ({
 });
 
 function given(limits: TierConfig["limits"]) {
-  const waitForTurn = createForeignTurns(server.client, fleetNames(server.newFleetName()));
+  const waitForTurn = createForeignTurns(createTurns(server.client, fleetNames(server.newFleetName()), "some-process"));
   const pool = { pace: createPace(tierOf(limits), [], () => {}), pause: () => {} } as unknown as TierPool;
   const row = { model, task: null, payload: "{}" };
   return {
