@@ -28,6 +28,7 @@ const wiring = [
   "src/online-call.ts",
   "src/index.ts",
   "src/own-batch.ts",
+  "src/file-batch.ts",
   "src/run-file.ts",
   "src/run-report.ts",
   "src/prepare-lines.ts",

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { defineAsk } from "./cli/commands/ask.ts";
 import { defineInspect } from "./cli/commands/inspect.ts";
 import { defineRun } from "./cli/commands/run.ts";
+import { defineServe } from "./cli/commands/serve.ts";
 import { defineWork } from "./cli/commands/work.ts";
 import { messageOf, UserError } from "./job/errors.ts";
 
@@ -20,6 +21,7 @@ function program(setExitCode: (code: number) => void): Command {
 
   defineRun(cli, setExitCode);
   defineAsk(cli, setExitCode);
+  defineServe(cli, setExitCode);
   defineWork(cli, setExitCode);
   defineInspect(cli, setExitCode);
   return cli;

@@ -62,7 +62,8 @@ export async function prepareLines(
     parse,
     route,
     createRowPlanner(route, config, { ...flags, hasBudget: flags.budget !== undefined }),
-    possibleTiers(config, route, input, flags),
+    // Files name neither task nor model: all go the same way.
+    possibleTiers(config, route, input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags)),
     await formatOf(input, parse),
   );
   if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
@@ -87,8 +88,14 @@ async function formatOf(input: Input, parse: RowParser): Promise<LineFormat> {
   return "flat";
 }
 
+interface KindOfRow {
+  readonly task?: string;
+  readonly model?: string;
+  readonly private: boolean;
+}
+
 /** Kinds of rows that the config knows of; rows that name a model outside of it are told apart one by one. */
-function kindsOfRows(config: Config, { forceModel }: LineFlags): { task?: string; model?: string; private: boolean }[] {
+function kindsOfRows(config: Config, { forceModel }: Pick<LineFlags, "forceModel">): KindOfRow[] {
   const names =
     forceModel !== undefined
       ? [{}]
@@ -110,9 +117,12 @@ function everyRouteExists(config: Config, route: Router, flags: LineFlags): bool
   });
 }
 
-function possibleTiers(config: Config, route: Router, input: Input, flags: LineFlags): number {
-  // Files name neither task nor model: all go the same way.
-  const kinds = input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags);
+/** How many tiers (or lanes of them) can come first in the route of a row of these kinds. Default: all that the config knows. */
+export function possibleTiers(
+  config: Config,
+  route: Router,
+  kinds: readonly KindOfRow[] = kindsOfRows(config, {}),
+): number {
   const lanes = new Set<string>();
   for (const kind of kinds) {
     const plan = route(kind);

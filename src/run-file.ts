@@ -1,19 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { Config } from "./config/config.ts";
+import { startFileBatch } from "./file-batch.ts";
 import { type Fleet, joinFleet } from "./fleet.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
 import type { Input } from "./intake/open-input.ts";
 import type { Latencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { LineFormat } from "./job/row.ts";
-import { type OwnedBatch, ownBatch } from "./own-batch.ts";
+import type { OwnedBatch } from "./own-batch.ts";
 import type { RedisAddress } from "./queue/connection.ts";
-import type { FeedLine } from "./queue/feed.ts";
 import type { LineReader } from "./read-lines.ts";
 import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from "./results/format-result.ts";
 import { openOutput } from "./results/output-target.ts";
-import { createRunBudget } from "./results/run-budget.ts";
-import { type RunState, readRunState, refuseChangedInput, removeRunFiles, writeRunState } from "./results/run-state.ts";
+import { type RunState, readRunState, refuseChangedInput, removeRunFiles } from "./results/run-state.ts";
 import { findSegments } from "./results/segments.ts";
 import { writeInInputOrder } from "./results/write-output.ts";
 import { type RunSnapshot, type RunSummary, snapshotOf, summaryOf } from "./run-report.ts";
@@ -56,7 +55,7 @@ export interface FileRun {
   stopNow(): void;
 }
 
-/** The main job: a file of prompts in, a file of answers out. The caller holds the output's lock. */
+/** The main job: a file of prompts in, a file of answers out, on a fleet of its own. The caller holds the output's lock. */
 export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
   const startedMs = Date.now();
   const state = chooseState(options);
@@ -72,80 +71,63 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     noPrivateRows: options.noPrivateRows,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
-  writeRunState(options.workPath, state);
-  const budget = createRunBudget(fleet.redis, fleet.names, state.batchId, options.budgetUsd, state.spentUsd ?? 0);
-  await budget.announce();
-  const announceAgain = () => void budget.announce().catch(() => {});
-  fleet.onIncarnation(announceAgain);
-  const batch = await own(options, fleet, state);
-  void fleet.forgetOwnerless().catch(() => {});
   let gently: boolean | undefined;
   let isBudgetSpent = false;
+  const batch = await startFileBatch({
+    fleet,
+    state,
+    workPath: options.workPath,
+    input: options.input,
+    lines: options.lines,
+    models: options.config.models,
+    only: options.only,
+    withPools: options.withPools,
+    deadlineMs: options.deadlineMs,
+    budgetUsd: options.budgetUsd,
+    onBudgetSpent() {
+      isBudgetSpent = true;
+      void stopping(true);
+    },
+  });
+  void fleet.forgetOwnerless().catch(() => {});
 
   async function stopping(gentle: boolean): Promise<void> {
     if (gently === false || gently === gentle) return;
     const first = gently === undefined;
     gently = gentle;
-    batch.stopFeeding();
+    batch.owned.stopFeeding();
     if (!gentle) for (const running of fleet.pools()) running.pool.abort();
     if (!first) return;
     await fleet.leave(gentle);
-    await batch.stop();
+    await batch.owned.stop();
   }
-
-  const deadline =
-    options.deadlineMs === undefined
-      ? undefined
-      : setTimeout(
-          () => void batch.endRemaining("deadline_passed", "the deadline passed before this row was answered"),
-          Math.max(0, state.startedAtMs + options.deadlineMs - Date.now()),
-        );
-
-  const watchingBudget =
-    options.budgetUsd === undefined
-      ? undefined
-      : budget.watch({
-          recorded: () => batch.progress.answered + batch.progress.failed,
-          remember: (spentUsd) => writeRunState(options.workPath, { ...state, spentUsd }),
-          onSpent() {
-            isBudgetSpent = true;
-            void stopping(true);
-          },
-        });
 
   async function finish(): Promise<RunSummary> {
     try {
-      // A part that comes first in the input looks like the whole of it.
-      const how = options.only === undefined ? await batch.finished : await batch.finished.then(() => "stopped");
-      await watchingBudget?.stop();
-      const askedAgain = await fleet.claims.readAskedAgain(state.batchId);
-      fleet.offIncarnation(announceAgain);
+      const how = await batch.finished;
+      const askedAgain = await batch.readAskedAgain();
       if (how === "whole") {
-        await assemble(options, batch);
-        await fleet.claims.setState(state.batchId, batch.state(), "ended");
-        await fleet.claims.forget(state.batchId);
-        removeRunFiles(options.workPath);
+        await assemble(options, batch.owned);
+        await batch.forget();
       }
       return summaryOf(
         options.output,
         state,
-        batch,
+        batch.owned,
         how === "whole" ? "finished" : isBudgetSpent ? "budget_spent" : "interrupted",
         askedAgain,
         startedMs,
         fleet.auditHead(),
-        options.budgetUsd === undefined ? undefined : budget.last(),
+        batch.spending(),
       );
     } finally {
-      clearTimeout(deadline);
-      await watchingBudget?.stop();
       if (gently === undefined) await fleet.leave(true);
       await fleet.close();
     }
   }
 
   return {
-    snapshot: () => snapshotOf(fleet, batch),
+    snapshot: () => snapshotOf(fleet, batch.owned),
     finished: finish(),
     stopGently: () => void stopping(true),
     stopNow: () => void stopping(false),
@@ -183,33 +165,6 @@ function readAnyRunState(workPath: string): RunState | undefined {
   } catch {
     return undefined;
   }
-}
-
-function own(options: RunFileOptions, fleet: Fleet, state: RunState): Promise<OwnedBatch> {
-  const { config, input, lines, only } = options;
-  return ownBatch({
-    fleet,
-    batchId: state.batchId,
-    generation: state.generation,
-    outputPath: options.workPath,
-    retryFailedBelowEpoch: state.retryFailedBelowEpoch,
-    models: config.models,
-    lines: () => (only === undefined ? input.readLines() : leaveOutOthers(input, only)),
-    readLineAt: (offset) => input.readLineAt(offset),
-    readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
-    lineNumberOf: (index) => input.lineNumberOf(index),
-    possibleTiers: lines.possibleTiers,
-    // Pools elsewhere do not say what they take: enough for several of them, until their answers tell.
-    concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 256,
-    async onTier(tier) {
-      if (options.withPools) await fleet.startPool(tier);
-    },
-  });
-}
-
-async function* leaveOutOthers(input: Input, only: ReadonlySet<number>): AsyncGenerator<FeedLine[]> {
-  for await (const lines of input.readLines())
-    yield lines.map((line) => ({ ...line, isLeftOut: !only.has(line.index) }));
 }
 
 async function assemble({ output, format, lines }: RunFileOptions, batch: OwnedBatch): Promise<void> {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { durationMsOf } from "../job/duration.ts";
 
 export function collectConcurrency(text: string, soFar: Record<string, number>): Record<string, number> {
   const [, tier, calls] = /^([^=]+)=(\d+)$/.exec(text) ?? [];
@@ -7,10 +8,9 @@ export function collectConcurrency(text: string, soFar: Record<string, number>):
 }
 
 export function durationMs(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit ?? ""];
-  if (unitMs === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
-  return Number(amount) * unitMs;
+  const ms = durationMsOf(text);
+  if (ms === undefined) throw new InvalidArgumentError("expected a duration such as 90s, 30m, 2h or 1d");
+  return ms;
 }
 
 export const commaList = (text: string): string[] =>
@@ -27,6 +27,12 @@ export function rowCount(text: string): number {
 export function rowIndex(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected the index of a row, from 0");
   return Number(text);
+}
+
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("expected a port, from 0 to 65535");
+  return port;
 }
 
 export const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];

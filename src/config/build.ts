@@ -56,8 +56,9 @@ function buildTask(name: string, file: TaskFile): TaskConfig {
   return { fallback: [], private: false, prefer: "listed", ...present(rest), name, primary };
 }
 
-function buildServe({ tokens = [], limits = {}, webhook = {} }: ServeFile): ServeConfig {
+function buildServe({ completionWindow = "enforced", tokens = [], limits = {}, webhook = {} }: ServeFile): ServeConfig {
   return {
+    completionWindow,
     tokens: tokens.map((token) => ({ ...token, sha256: token.sha256.toLowerCase() })),
     limits: {
       maxFileBytes: 20 * 2 ** 30,

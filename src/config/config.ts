@@ -79,6 +79,8 @@ export type Role = (typeof roles)[number];
 
 /** What `serve` is told. */
 export interface ServeConfig {
+  /** Whether a batch ends when its completion window does. Default "enforced". */
+  readonly completionWindow: "enforced" | "advisory";
   readonly tokens: readonly ServeToken[];
   readonly limits: ServeLimits;
   readonly webhook: {

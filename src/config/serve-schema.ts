@@ -36,8 +36,10 @@ const webhook = closed(
   'a webhook such as { "url": "https://hooks.example.com/promptfleet" }',
 );
 
+const window = '"enforced", or "advisory": batches run on after it';
 export const serve = closed(
   {
+    completionWindow: z.enum(["enforced", "advisory"], window).optional(),
     tokens: z.array(token, "a list of tokens").optional(),
     limits: limits.optional(),
     webhook: webhook.optional(),

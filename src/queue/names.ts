@@ -68,6 +68,8 @@ export interface BatchNames {
 
 /** The queue to which a plain BullMQ producer adds rows that are to be routed by their task. */
 export const inboxQueue = "inbox";
+/** One job for each batch of a server, for who looks at the queues; what a batch is lies on disk. */
+export const batchesQueue = "batches";
 
 export function fleetNames(fleet: string): FleetNames {
   const tag = `{${fleet}}`;

@@ -5,6 +5,7 @@ export interface ModelCount {
   failed: number;
   inputTokens: number;
   outputTokens: number;
+  cachedTokens: number;
   costUsd: number;
 }
 
@@ -18,7 +19,14 @@ export interface Progress extends ModelCount {
   add(result: ResultLine): void;
 }
 
-const emptyCount = (): ModelCount => ({ answered: 0, failed: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 });
+const emptyCount = (): ModelCount => ({
+  answered: 0,
+  failed: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedTokens: 0,
+  costUsd: 0,
+});
 
 export function createProgress(): Progress {
   const progress: Progress = {
@@ -54,5 +62,6 @@ function addTo(count: ModelCount, result: ResultLine): void {
   else count.failed++;
   count.inputTokens += result.usage.input_tokens;
   count.outputTokens += result.usage.output_tokens;
+  count.cachedTokens += result.usage.cached_tokens;
   count.costUsd += result.cost_usd;
 }

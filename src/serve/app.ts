@@ -1,9 +1,12 @@
 import express, { type Express } from "express";
+import { batchRoutes } from "./batch-routes.ts";
 import { limitBodies } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
+import { fileRoutes } from "./file-routes.ts";
 import { guard } from "./guard.ts";
 import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
+import { modelRoutes } from "./model-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
@@ -21,6 +24,9 @@ export function createApp(context: ServeContext): Express {
   });
 
   app.use(limitBodies(context.config.serve.limits), guard(context));
+  app.use(fileRoutes(context));
+  app.use(batchRoutes(context));
+  app.use(modelRoutes(context));
 
   app.use((request) => {
     throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });

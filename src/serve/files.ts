@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { UserError } from "../job/errors.ts";
 
 export interface FileRecord {
   /** `file-…`; random, cannot be guessed. */
@@ -13,15 +14,36 @@ export interface FileRecord {
   readonly sha256: string;
 }
 
+export interface FileAbout {
+  readonly filename: string;
+  readonly purpose: string;
+  /** Removed by itself then. Default: never. */
+  readonly expiresAtMs?: number | undefined;
+}
+
+/** A content that is whole on disk and not yet a file. */
+export interface ReceivedContent {
+  keep(about: FileAbout): Promise<FileRecord>;
+  drop(): Promise<void>;
+}
+
 /** Files on disk (`DATA_DIR/serve/files`), uploaded or written by batches. */
 export interface Files {
   /** Streams to disk; a content that is cut off or too large leaves nothing behind. */
-  add(content: Readable, about: { readonly filename: string; readonly purpose: string }): Promise<FileRecord>;
+  add(content: Readable, about: FileAbout): Promise<FileRecord>;
+  /** The same where what it is comes only after the content. @throws HttpError when it is too large. */
+  receive(content: Readable): Promise<ReceivedContent>;
+  /** Under an id of the caller's; takes the place of what was there. */
+  put(id: string, content: Readable, about: FileAbout): Promise<FileRecord>;
   get(id: string): FileRecord | undefined;
   /** Newest first. */
   list(): readonly FileRecord[];
   /** Where the content lies. */
   pathOf(id: string): string;
-  /** @throws UserError while a batch reads it. */
+  /** @throws FileInUse while a batch reads it. */
   remove(id: string): Promise<void>;
+  close(): void;
 }
+
+/** Somebody reads this file. */
+export class FileInUse extends UserError {}

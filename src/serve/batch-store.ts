@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import type { BatchRecord } from "./batch-record.ts";
+
+/** Where a batch's files lie: `DATA_DIR/serve/batches/ID/`. */
+export interface BatchPlace {
+  readonly directory: string;
+  /** Segments, state and lock lie beside it, as beside the OUTPUT of a run. */
+  readonly workPath: string;
+  /** Every row's result in input order; there only when it is whole. */
+  readonly resultsPath: string;
+  /** Rows that came in the request itself. */
+  readonly inputPath: string;
+}
+
+/** Records on disk; what one server writes, another of the same directory reads. */
+export interface BatchStore {
+  placeOf(id: string): BatchPlace;
+  /** The batch is there whole, with its lines, or not at all. */
+  create(record: BatchRecord, lines: AsyncIterable<string> | undefined): Promise<void>;
+  /** @param isMilestone a new status, which must survive a power cut. Default true. */
+  write(record: BatchRecord, isMilestone?: boolean): void;
+  read(id: string): BatchRecord | undefined;
+  ids(): string[];
+  remove(id: string): void;
+}
+
+const idPattern = /^(?:batch|msgbatch)_[0-9a-f]{32}$/;
+const abandonedAfterMs = 86_400_000;
+
+export const newBatchId = (api: BatchRecord["api"]): string =>
+  `${api === "openai" ? "batch" : "msgbatch"}_${randomBytes(16).toString("hex")}`;
+
+export function openBatchStore(directory: string): BatchStore {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  removeAbandoned(directory);
+  const recordPath = (folder: string) => join(folder, "BATCH.json");
+
+  function writeRecord(folder: string, record: BatchRecord, isMilestone: boolean): void {
+    const path = recordPath(folder);
+    const file = openSync(`${path}.tmp`, "w", 0o600);
+    writeSync(file, `${JSON.stringify(record, null, 2)}\n`);
+    if (isMilestone) fsyncSync(file);
+    closeSync(file);
+    renameSync(`${path}.tmp`, path);
+  }
+
+  return {
+    placeOf(id) {
+      const folder = join(directory, id);
+      return {
+        directory: folder,
+        workPath: join(folder, "rows"),
+        resultsPath: join(folder, "results.jsonl"),
+        inputPath: join(folder, "input.jsonl"),
+      };
+    },
+    async create(record, lines) {
+      const making = join(directory, `.new-${record.id}`);
+      mkdirSync(making, { mode: 0o700 });
+      try {
+        if (lines !== undefined) await writeLines(join(making, "input.jsonl"), lines);
+        writeRecord(making, record, true);
+        renameSync(making, join(directory, record.id));
+      } catch (error) {
+        rmSync(making, { recursive: true, force: true });
+        throw error;
+      }
+    },
+    write(record, isMilestone = true) {
+      writeRecord(join(directory, record.id), record, isMilestone);
+    },
+    read(id) {
+      if (!idPattern.test(id)) return undefined;
+      try {
+        return JSON.parse(readFileSync(recordPath(join(directory, id)), "utf8")) as BatchRecord;
+      } catch {
+        return undefined;
+      }
+    },
+    ids: () => readdirSync(directory).filter((name) => idPattern.test(name)),
+    remove(id) {
+      const aside = join(directory, `.new-${id}`);
+      renameSync(join(directory, id), aside);
+      rmSync(aside, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeLines(path: string, lines: AsyncIterable<string>): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  for await (const line of lines) await file.writeFile(`${line}\n`);
+  await file.sync();
+}
+
+/** What a kill left in the middle of making or removing a batch; another server may be at a younger one. */
+function removeAbandoned(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(".new-")) continue;
+    const path = join(directory, name);
+    if (existsSync(path) && statSync(path).mtimeMs < Date.now() - abandonedAfterMs)
+      rmSync(path, { recursive: true, force: true });
+  }
+}

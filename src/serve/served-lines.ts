@@ -1,0 +1,43 @@
+import type { Config } from "../config/config.ts";
+import { createRowParser } from "../intake/parse-row.ts";
+import type { Latencies } from "../job/latency.ts";
+import type { PromptRow } from "../job/row.ts";
+import { createRowPlanner, type PlannedRow } from "../plan-row.ts";
+import { possibleTiers } from "../prepare-lines.ts";
+import { createLineReader, type LineReader } from "../read-lines.ts";
+import { createRouter } from "../routing/choose-model.ts";
+import type { TierUsability } from "../routing/usable-tier.ts";
+import type { BatchRecord } from "./batch-record.ts";
+
+/** Who reads and routes the rows of all batches of a server. */
+export interface ServedLines {
+  /** A row that did not come in a batch. */
+  readonly plan: (row: PromptRow) => PlannedRow;
+  /** The lines of a batch; its metadata say what holds for all of them. */
+  of(metadata: BatchRecord["metadata"]): LineReader;
+}
+
+export function createServedLines(
+  config: Config,
+  usable: (tierName: string) => TierUsability,
+  latencies: Latencies,
+  noPrivateRows: string | undefined,
+): ServedLines {
+  const route = createRouter(config, usable, {}, latencies);
+  const plan = createRowPlanner(route, config, { noPrivateRows });
+  // No folder for images: a client's path is nothing on this machine.
+  const parse = createRowParser({ strict: false, kind: "rows" });
+  const tiers = possibleTiers(config, route);
+  return {
+    plan,
+    of({ task, private: isPrivate }) {
+      const planOfBatch = (row: PromptRow): PlannedRow =>
+        plan({
+          ...row,
+          ...(row.task === undefined && task !== undefined ? { task } : {}),
+          private: row.private || isPrivate === "true",
+        });
+      return createLineReader(parse, route, planOfBatch, tiers, "openai");
+    },
+  };
+}
