@@ -26,6 +26,7 @@ const wiring = [
   "src/ask-models.ts",
   "src/join-options.ts",
   "src/online-call.ts",
+  "src/ask-consensus.ts",
   "src/index.ts",
   "src/own-batch.ts",
   "src/file-batch.ts",

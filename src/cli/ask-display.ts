@@ -28,11 +28,15 @@ export function startAskDisplay(aliases: readonly string[], { stdout, stderr }: 
   const waits = new Map<string, string>();
   const screen = createScreen(stdout);
 
+  let isOver = false;
+  const waitOf = (alias: string): string => {
+    if (isOver) return "its answer was not needed";
+    return waits.get(alias) ?? `${Math.round((Date.now() - startedMs) / 1_000)} s …`;
+  };
   const shownOf = (alias: string): ShownAnswer => {
     const result = results.get(alias);
-    return result === undefined
-      ? { alias, text: undefined, about: waits.get(alias) ?? `${Math.round((Date.now() - startedMs) / 1_000)} s …` }
-      : { alias, text: textOf(result), about: figuresOf(result) };
+    if (result === undefined) return { alias, text: undefined, about: waitOf(alias) };
+    return { alias, text: textOf(result), about: figuresOf(result) };
   };
   const columns = () => columnsOf(aliases.map(shownOf), (stdout.columns ?? 80) - 1);
   const inColumns = isTerminal && columns() !== undefined;
@@ -71,6 +75,7 @@ export function startAskDisplay(aliases: readonly string[], { stdout, stderr }: 
       redraw();
     },
     end() {
+      isOver = true;
       clearInterval(timer);
       screen.draw([]);
       if (inColumns) stdout.write(columns()?.concat("", "").join("\n") ?? aliases.map(block).join(""));

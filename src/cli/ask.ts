@@ -1,17 +1,16 @@
-import { performance } from "node:perf_hooks";
-import type { AskOptions } from "../ask-models.ts";
 import { modelsOfFlags } from "../config/ad-hoc.ts";
 import type { Config } from "../config/config.ts";
 import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { suggestName } from "../config/nearest.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
+import type { ConsensusRule } from "../job/consensus.ts";
 import { UserError } from "../job/errors.ts";
-import type { ResultLine } from "../job/result.ts";
-import type { OpenFleet } from "../open-fleet.ts";
+import { consensusRuleOf } from "../routing/consensus-rule.ts";
 import { modelsNamed } from "../routing/named-models.ts";
-import { figuresOf, startAskDisplay } from "./ask-display.ts";
+import { figuresOf } from "./ask-display.ts";
 import { readPrompts } from "./ask-prompts.ts";
+import { type Asking, askSideBySide, type Question } from "./ask-together.ts";
 import { onStopSignals } from "./run.ts";
 
 export interface AskFlags {
@@ -25,6 +24,11 @@ export interface AskFlags {
   readonly schema?: string;
   readonly choices?: readonly string[];
   readonly baseUrl?: string;
+  /** The share that must agree. */
+  readonly consensus?: number;
+  readonly economy: boolean;
+  readonly judge?: string;
+  readonly escalate?: string;
   /** In ms. */
   readonly timeout: number;
   readonly config?: string;
@@ -34,31 +38,59 @@ export interface AskFlags {
   readonly json: boolean;
 }
 
-interface Opened {
-  readonly opened: OpenFleet;
-  readonly ask: Omit<AskOptions, "onWait">;
-}
-
 /** `promptfleet ask`: one question, to a route or to several models. */
 export async function ask(prompt: string | undefined, flags: AskFlags): Promise<number> {
-  const form = readAnswerForm(flags) ?? {};
+  const form = readAnswerForm(flags);
   const { common, own } = await readPrompts(prompt, flags, process.stdin);
   const names = namesOf(flags, [...own.keys()]);
+  if (names === undefined) checkAlone(flags);
   const { config: configPath, fleet, model, baseUrl } = flags;
-  const config = await loadConfig({ configPath, fleet, model, models: names, baseUrl });
+  const config = await loadConfig({ configPath, fleet, model, baseUrl, named: namedIn(names ?? [], flags) });
   checkTask(config, flags.task);
-  const shared = { ...form, system: flags.system, private: flags.private, task: flags.task };
+  const about = { ...form, system: flags.system, private: flags.private, task: flags.task };
+  const shared = { ...about, prompt: common ?? own.values().next().value };
   if (names === undefined) {
-    const question = { ...shared, model: modelsOfFlags({ model, baseUrl }).model, prompt: common };
-    return withOpened(config, flags, (opened) => askRoute(question, opened, flags));
+    const question = { ...shared, model: modelsOfFlags({ model, baseUrl }).model };
+    return withOpened(config, flags, (asking) => askRoute(question, asking, flags));
   }
-  const questions = modelsNamed(config, names, "--models").map(({ alias }, at) => {
-    const name = names[at]!;
+  const models = modelsNamed(config, names, "--models");
+  const questions = new Map(models.map(({ alias }, at) => [alias, { ...about, prompt: promptFor(names[at]!) }]));
+  const rule = ruleOf(config, names, flags);
+  return withOpened(config, flags, (asking) => askSideBySide({ questions, shared, rule, form }, asking, flags.json));
+
+  function promptFor(name: string): string {
     const text = own.get(name) ?? common;
-    if (text === undefined) throw new UserError(`expected a prompt for ${name}: --as ${name}=…, or one for all`);
-    return { ...shared, model: alias, prompt: text };
-  });
-  return withOpened(config, flags, (opened) => askModels(questions, opened, flags));
+    if (text !== undefined) return text;
+    throw new UserError(`expected a prompt for ${name}: --as ${name}=…, or one for all`);
+  }
+}
+
+function namedIn(names: readonly string[], { judge, escalate }: AskFlags): { flag: string; name: string }[] {
+  return [
+    ...names.map((name) => ({ flag: "--models", name })),
+    ...(judge === undefined ? [] : [{ flag: "--judge", name: judge }]),
+    ...(escalate === undefined ? [] : [{ flag: "--escalate", name: escalate }]),
+  ];
+}
+
+const ruleNames = { models: "--models", threshold: "--consensus", judge: "--judge", escalate: "--escalate" };
+
+function ruleOf(config: Config, models: readonly string[], flags: AskFlags): ConsensusRule | undefined {
+  const { consensus: threshold, economy, judge, escalate } = flags;
+  if (threshold !== undefined)
+    return consensusRuleOf(config, { models, threshold, economy, judge, escalate }, ruleNames);
+  checkAlone(flags);
+  return undefined;
+}
+
+/** @throws UserError for options that mean nothing without --consensus. */
+function checkAlone({ consensus, models, economy, judge, escalate }: AskFlags): void {
+  const given = { "--economy": economy || undefined, "--judge": judge, "--escalate": escalate };
+  const alone = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
+  if (alone !== undefined && consensus === undefined) throw new UserError(`${alone} goes with --consensus`);
+  if (consensus !== undefined && models === undefined) {
+    throw new UserError("--consensus: expected the models that are to agree: --models a,b,c");
+  }
 }
 
 /** Undefined where a route is asked, and not the models by their names. */
@@ -84,7 +116,7 @@ function checkTask(config: Config, task: string | undefined): void {
 async function withOpened(
   config: Config,
   flags: AskFlags,
-  action: (opened: Opened) => Promise<number>,
+  action: (asking: Asking) => Promise<number>,
 ): Promise<number> {
   const { openFleet } = await import("../open-fleet.ts");
   const stop = new AbortController();
@@ -108,9 +140,7 @@ async function withOpened(
   }
 }
 
-type Question = Readonly<Record<string, unknown>>;
-
-async function askRoute(question: Question, { opened, ask }: Opened, { json }: AskFlags): Promise<number> {
+async function askRoute(question: Question, { opened, ask }: Asking, { json }: AskFlags): Promise<number> {
   const { askTogether, planQuestion } = await import("../ask-models.ts");
   const planned = planQuestion(question, "1", opened.plan);
   if (!planned.ok) throw new UserError(planned.message);
@@ -123,32 +153,4 @@ async function askRoute(question: Question, { opened, ask }: Opened, { json }: A
   if (!json) process.stderr.write(`${result.model ?? "no model"} · ${figuresOf(result)}\n`);
   if (!json && result.error !== null) process.stderr.write(`${result.error.message}\n`);
   return result.status === "answered" ? 0 : 2;
-}
-
-async function askModels(questions: readonly Question[], { opened, ask }: Opened, flags: AskFlags): Promise<number> {
-  const { askTogether, planQuestion } = await import("../ask-models.ts");
-  const startedMs = performance.now();
-  const aliases = questions.map(({ model }) => String(model));
-  const display = flags.json ? undefined : startAskDisplay(aliases, process);
-  const onWait = display?.wait;
-  const results = await askTogether({ ...ask, onWait }, (askOne) =>
-    Promise.all(
-      questions.map(async (question, at) => {
-        const result = await askOne(planQuestion(question, aliases[at]!, opened.plan));
-        display?.show(aliases[at]!, result);
-        return result;
-      }),
-    ),
-  ).finally(() => display?.end());
-  if (flags.json) process.stdout.write(`${JSON.stringify(togetherJson(aliases, results, startedMs))}\n`);
-  return results.every(({ status }) => status === "answered") ? 0 : 2;
-}
-
-/** What `--json` says of several models. */
-function togetherJson(aliases: readonly string[], results: readonly ResultLine[], startedMs: number) {
-  return {
-    answers: results.map(({ id: _id, index: _index, ...result }, at) => ({ ...result, model: aliases[at]! })),
-    cost_usd: results.reduce((sum, { cost_usd }) => sum + cost_usd, 0),
-    wall_s: Math.round(performance.now() - startedMs) / 1_000,
-  };
 }

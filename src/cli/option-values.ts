@@ -42,6 +42,11 @@ export function dollars(text: string): number {
   return Number(text);
 }
 
+export function share(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected a share such as 0.66");
+  return Number(text);
+}
+
 export function oneOf(...allowed: string[]) {
   return (text: string): string => {
     if (!allowed.includes(text)) throw new InvalidArgumentError(`expected ${allowed.join(" or ")}`);

@@ -5,12 +5,12 @@ import { suggestName } from "./nearest.ts";
 import { providerFacts } from "./providers.ts";
 import { type ConfigFile, isServerUrl, serverUrlText, type TierFile } from "./schema.ts";
 
-/** `--model`, `--models`, `--force-model` and `--base-url` as given. */
+/** `--model`, `--force-model` and `--base-url` as given. */
 export interface ModelFlags {
   /** An alias, `TIER/ID`, or a provider's model id; with `baseUrl` the id alone, "auto" when left out. */
   readonly model?: string | undefined;
-  /** Several, as `model`. */
-  readonly models?: readonly string[] | undefined;
+  /** More models of any flag. */
+  readonly named?: readonly { readonly flag: string; readonly name: string }[] | undefined;
   readonly forceModel?: string | undefined;
   readonly baseUrl?: string | undefined;
 }
@@ -57,7 +57,7 @@ export function withModelFlags(file: ConfigFile, flags: ModelFlags): ConfigFile 
   let extended = file;
   if (model !== undefined) extended = withModel(extended, "--model", model, flags.baseUrl);
   if (forceModel !== undefined) extended = withModel(extended, "--force-model", forceModel, flags.baseUrl);
-  for (const name of flags.models ?? []) extended = withModel(extended, "--models", name, undefined);
+  for (const { flag, name } of flags.named ?? []) extended = withModel(extended, flag, name, undefined);
   return extended;
 }
 

@@ -1,0 +1,121 @@
+import type { AskOne } from "./ask-models.ts";
+import type { ConsensusRule, Vote } from "./job/consensus.ts";
+import type { ResultLine } from "./job/result.ts";
+import type { AnswerForm, PromptRequest } from "./job/row.ts";
+import type { PlannedRow } from "./plan-row.ts";
+import { judgeRequest } from "./results/judge.ts";
+import { nextStep, type Settled } from "./results/next-step.ts";
+
+/** A question that several models are to agree on. */
+export interface ConsensusQuestion {
+  readonly rule: ConsensusRule;
+  readonly form: AnswerForm | undefined;
+  /** The question to one model; what a judge is asked instead of it. */
+  readonly rowFor: (model: string, instead?: PromptRequest) => PlannedRow;
+  /** What a judge is told was asked. */
+  readonly question: PromptRequest["messages"];
+}
+
+/** What a model was asked for. */
+export type VoteRole = "vote" | "judge" | "decides";
+
+export interface VoteResult {
+  readonly model: string;
+  readonly role: VoteRole;
+  readonly result: ResultLine;
+}
+
+export interface Consensus {
+  readonly settled: Settled;
+  /** Of all that have ended, in the order in which they did. */
+  readonly results: readonly VoteResult[];
+}
+
+/**
+ * Asks the models of a rule for their votes and whoever decides where these differ. With `economy` it ends as soon as the
+ * outcome is settled; without it all votes are waited for, so that dissent shows.
+ */
+export async function askConsensus(
+  { rule, form, rowFor, question }: ConsensusQuestion,
+  ask: AskOne,
+  onResult: (ended: VoteResult) => void,
+): Promise<Consensus> {
+  const votes = new Map<string, Vote>(rule.models.map((model) => [model, { model, state: "unasked" }]));
+  const results: VoteResult[] = [];
+  const running = new Set<Promise<void>>();
+  let judge: Vote | undefined;
+  let stronger: Vote | undefined;
+
+  function set(role: VoteRole, vote: Vote): void {
+    if (role === "vote") votes.set(vote.model, vote);
+    else if (role === "judge") judge = vote;
+    else stronger = vote;
+  }
+
+  function start(role: VoteRole, model: string, row: PlannedRow): void {
+    set(role, { model, state: "asked" });
+    const ended = ask(row).then((result) => {
+      running.delete(ended);
+      const one = { model, role, result };
+      results.push(one);
+      onResult(one);
+      set(role, voteOf(model, result));
+    });
+    running.add(ended);
+  }
+
+  function textOf(model: string): string {
+    const vote = votes.get(model);
+    return vote?.state === "answered" ? vote.text : "";
+  }
+
+  for (;;) {
+    const step = nextStep({ rule, form, votes: [...votes.values()], judge, stronger });
+    if (step.kind === "ask") {
+      for (const model of step.models) start("vote", model, rowFor(model));
+    } else if (step.kind === "ask-judge") {
+      start("judge", rule.judge!, rowFor(rule.judge!, judgeRequest(question, step.models.map(textOf))));
+    } else if (step.kind === "ask-stronger") {
+      start("decides", rule.escalate!, rowFor(rule.escalate!));
+    } else if (rule.economy === true || running.size === 0) {
+      return { settled: step, results };
+    }
+    await Promise.race(running);
+  }
+}
+
+/** The answer that a consensus settled on; undefined where there is none. */
+export function agreedAnswer({ settled, results }: Consensus): ResultLine | undefined {
+  if (settled.kind === "no-consensus") return undefined;
+  const role = settled.by === "escalation" ? "decides" : "vote";
+  return results.find((one) => one.model === settled.model && one.role === role)?.result;
+}
+
+/** What `ask --json` and the tools of the MCP server say of it. */
+export function consensusJson(consensus: Consensus, { threshold }: ConsensusRule) {
+  const { settled } = consensus;
+  const answer = agreedAnswer(consensus);
+  const isAgreed = settled.kind === "agreed";
+  return {
+    state: isAgreed ? ("agreed" as const) : ("no_consensus" as const),
+    text: answer?.text ?? null,
+    ...(answer?.json === undefined ? {} : { json: answer.json }),
+    share: settled.share,
+    threshold,
+    by: settled.by,
+    agreed: isAgreed ? settled.agreed : [],
+    dissent: isAgreed ? settled.dissent : [],
+    ...(isAgreed ? {} : { message: settled.message, fields: settled.fields }),
+  };
+}
+
+/** An answer beside others: a result without what only a batch has. */
+export function answerJson({ model, role, result }: VoteResult) {
+  const { id: _id, index: _index, metadata: _metadata, ...rest } = result;
+  return { ...rest, model, role };
+}
+
+function voteOf(model: string, { status, text, json, error }: ResultLine): Vote {
+  if (status === "failed") return { model, state: "failed", reason: error?.code ?? "failed" };
+  return { model, state: "answered", text: text ?? "", ...(json === undefined ? {} : { json }) };
+}

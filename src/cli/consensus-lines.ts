@@ -1,0 +1,34 @@
+import { agreedAnswer, type Consensus } from "../ask-consensus.ts";
+import type { ConsensusRule } from "../job/consensus.ts";
+import { forTerminal } from "./answer-columns.ts";
+import { figuresOf } from "./ask-display.ts";
+
+const byWords = {
+  label: "the same choice",
+  fields: "the same in every field",
+  text: "the same text, but for case and punctuation",
+  judge: "the same in meaning, as the judge says",
+  escalation: "decided by",
+} as const;
+
+/** What the models agree on, how many of them, and who does not. */
+export function consensusLines(consensus: Consensus, { threshold }: ConsensusRule): string[] {
+  const { settled } = consensus;
+  if (settled.kind === "no-consensus") return [`no consensus: ${settled.message}`];
+  const how = byWords[settled.by] + (settled.by === "escalation" ? ` ${settled.model}` : "");
+  const figures = consensus.results
+    .filter(({ role }) => role !== "vote")
+    .map(({ model, role, result }) => `${role === "judge" ? "judge" : "decided by"} ${model}: ${figuresOf(result)}`);
+  return [
+    `consensus: ${percent(settled.share)} agree, ${percent(threshold)} were needed (${how})`,
+    ...(settled.agreed.length === 0 ? [] : [`agree: ${settled.agreed.join(", ")}`]),
+    ...settled.dissent.map(
+      ({ model, fields }) => `dissent: ${model}${fields === undefined ? "" : ` in ${fields.join(", ")}`}`,
+    ),
+    ...figures,
+    "",
+    forTerminal(agreedAnswer(consensus)?.text ?? "").trimEnd(),
+  ];
+}
+
+const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
