@@ -6,8 +6,10 @@ import { suggestName } from "../config/nearest.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
 import type { ConsensusRule } from "../job/consensus.ts";
 import { UserError } from "../job/errors.ts";
+import type { ResultLine } from "../job/result.ts";
 import { consensusRuleOf } from "../routing/consensus-rule.ts";
 import { modelsNamed } from "../routing/named-models.ts";
+import { forTerminal } from "./answer-columns.ts";
 import { figuresOf } from "./ask-display.ts";
 import { readPrompts } from "./ask-prompts.ts";
 import { type Asking, askSideBySide, type Question } from "./ask-together.ts";
@@ -140,17 +142,42 @@ async function withOpened(
   }
 }
 
+/** A route that somebody tries: asked at once, in no queue, its text shown as it comes. */
 async function askRoute(question: Question, { opened, ask }: Asking, { json }: AskFlags): Promise<number> {
-  const { askTogether, planQuestion } = await import("../ask-models.ts");
+  const { planQuestion } = await import("../ask-models.ts");
   const planned = planQuestion(question, "1", opened.plan);
   if (!planned.ok) throw new UserError(planned.message);
-  const onWait = (_id: string, reason: string | undefined) => {
-    if (reason !== undefined) process.stderr.write(`waits: ${reason}\n`);
+  const timeout = AbortSignal.timeout(ask.timeoutMs);
+  const signal = AbortSignal.any([timeout, ...(ask.signal === undefined ? [] : [ask.signal])]);
+  const words = createWords(process.stdout);
+  const onText = json ? undefined : words.write;
+  const { result } = await opened.fleet.askOnline({ payload: planned.row.payload, signal, onText });
+  words.end();
+  const said = timeout.aborted && result.status === "failed" ? timedOut(result, ask.timeoutMs) : result;
+  if (json) process.stdout.write(`${JSON.stringify(said)}\n`);
+  else {
+    process.stderr.write(`${said.model ?? "no model"} · ${figuresOf(said)}\n`);
+    if (said.error !== null) process.stderr.write(`${said.error.message}\n`);
+  }
+  return said.status === "answered" ? 0 : 2;
+}
+
+function timedOut(result: ResultLine, timeoutMs: number): ResultLine {
+  const error = { code: "deadline_passed" as const, message: `no answer within ${timeoutMs / 1_000} s` };
+  return { ...result, latency_ms: timeoutMs, error };
+}
+
+/** Writes a text as it comes, and its last line whole. */
+function createWords(stream: NodeJS.WriteStream): { write(text: string): void; end(): void } {
+  const onTerminal = stream.isTTY === true;
+  let last = "\n";
+  return {
+    write(text) {
+      stream.write(onTerminal ? forTerminal(text) : text);
+      last = text.at(-1) ?? last;
+    },
+    end() {
+      if (last !== "\n") stream.write("\n");
+    },
   };
-  const result = await askTogether({ ...ask, onWait }, (askOne) => askOne(planned));
-  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (result.text !== null) process.stdout.write(`${result.text.trimEnd()}\n`);
-  if (!json) process.stderr.write(`${result.model ?? "no model"} · ${figuresOf(result)}\n`);
-  if (!json && result.error !== null) process.stderr.write(`${result.error.message}\n`);
-  return result.status === "answered" ? 0 : 2;
 }

@@ -69,6 +69,22 @@ describe.concurrent("ask", () => {
     expect(bad.code).toBe(2);
   });
 
+  it("goes along its route without waiting, and ends after --timeout", async () => {
+    const dead = await givenDeadBackend();
+    const project = await givenModels({ fault: { kind: "stall" } });
+    const config = JSON.parse(readFileSync(project.path("models.json"), "utf8"));
+    config.tiers.grave = { provider: "openai-compatible", baseUrl: dead.baseUrl, location: "local" };
+    config.models.gone = { tier: "grave", model: "simulated-model" };
+    config.tasks.unlucky = { primary: "gone", fallback: ["small"] };
+    project.write("models.json", JSON.stringify(config));
+    const lucky = await project.start(["ask", "What?", "--task", "unlucky"]).ended;
+    expect([lucky.stdout, lucky.code]).toEqual(["user: What?\n", 0]);
+    const late = await project.start(["ask", "What?", "--model", "slow", "--timeout", "300ms"]).ended;
+    expect(late.stderr).toMatch(/^slow · failed after 0\.30 s: deadline_passed\nno answer within 0\.3 s\n$/);
+    expect(late.code).toBe(2);
+    await until("the call to be gone", () => project.slow.inFlight === 0);
+  });
+
   it("shows each of several models as it answers, and a slow one holds up none; Ctrl-C aborts what is left", async () => {
     const project = await givenModels({ fault: { kind: "stall" } });
     const asking = project.start(["ask", "What is #1?", "--models", "slow,small"]);
