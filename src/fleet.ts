@@ -17,6 +17,7 @@ import { createIsolation } from "./pool/isolation.ts";
 import { createRequestKeeper } from "./pool/keep-requests.ts";
 import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
+import { notePausedQueues } from "./pool/note-paused-queues.ts";
 import { createOmittedOptions } from "./pool/omitted-options.ts";
 import { createPace } from "./pool/pace.ts";
 import { noticeOf, type ProcessNotice } from "./pool/process-notice.ts";
@@ -108,6 +109,7 @@ export async function joinFleet(options: JoinOptions) {
     dividePools(processId, membership, pools);
     sayLeases(redis, names, processId, pools);
     keepRequests();
+    notePausedQueues(redis, names, pools).catch(() => {});
     ledger.sync().then(
       () => noteTrouble("ledger")(undefined),
       (error) => noteTrouble("ledger")(messageOf(error)),

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../config/config.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
-import type { ResultLine } from "../job/result.ts";
+import type { ErrorCode, ResultLine } from "../job/result.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
@@ -13,9 +13,15 @@ import type { TierPool } from "./tier-pool.ts";
 
 /** How a job ends for the queue; only run-pool.ts turns it into BullMQ's words. */
 export type JobEnding =
-  | { readonly kind: "finished" }
+  /** `failed`: the rows of it that failed for good, for who looks at the queue. */
+  | { readonly kind: "finished"; readonly failed?: readonly FailedRow[] }
   /** Step aside for this long and give the slot to the next. */
   | { readonly kind: "later"; readonly delayMs: number };
+
+export interface FailedRow {
+  readonly row: number;
+  readonly code: ErrorCode;
+}
 
 /** Settles a call (by its id) and puts the action on record; false when somebody else was first. */
 export type Settle = (job: JobLabels, call: string, action: RowAction, settlement?: Settlement) => Promise<boolean>;
@@ -201,12 +207,14 @@ async function finish(
   end?: AskedEnd,
 ): Promise<JobEnding> {
   const { job, payload, model } = row;
-  await row.settle({ kind: "record", line: JSON.stringify(result) }, end);
+  const isFirst = await row.settle({ kind: "record", line: JSON.stringify(result) }, end);
   pool.forget(rowKeyOf(job));
   if (result.error !== null && !payload.private) {
     noteFailure({ batch: job.batch, row: job.row, tier: model.tier, model: model.alias, ...result.error });
   }
-  return { kind: "finished" };
+  return isFirst && result.error !== null
+    ? { kind: "finished", failed: [{ row: job.row, code: result.error.code }] }
+    : { kind: "finished" };
 }
 
 /** The tier has been down for longer than rows wait for it: the first later model that can take the row gets it. */

@@ -1,7 +1,7 @@
-import { DelayedError, type Job, type Queue, Worker } from "bullmq";
+import { DelayedError, type Job, type Queue, UnrecoverableError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { JobLabels } from "../job/batch.ts";
-import { type ExecuteContext, executeJob, type JobEnding } from "./execute-job.ts";
+import { type ExecuteContext, executeJob, type FailedRow, type JobEnding } from "./execute-job.ts";
 import type { Pace } from "./pace.ts";
 import type { TierPool } from "./tier-pool.ts";
 
@@ -45,6 +45,14 @@ function rowsToClaim(slots: number, pace: Pace): number {
   return slots * (pace.isPaced ? 2 : 1) + rowsAtTheReady(slots);
 }
 
+/** Rows that failed have their results all the same; their job fails so that it is found among the failed ones. */
+function failureOf(failed: readonly FailedRow[]): UnrecoverableError {
+  const failure = new UnrecoverableError(failed.map(({ row, code }) => `${code} (row ${row})`).join(", "));
+  // A stack would be kept with the job, and says nothing but where this program lies.
+  failure.stack = "";
+  return failure;
+}
+
 /** Starts the workers of one tier in this process. The only place that speaks BullMQ's control flow. */
 export function runPool(
   pool: TierPool,
@@ -64,7 +72,10 @@ export function runPool(
         ? await executeRows(labels as JobLabels, job.attemptsStarted > 1)
         : await foreignJob(job, pool);
     if ("value" in ending) return ending.value;
-    if (ending.kind === "finished") return undefined;
+    if (ending.kind === "finished") {
+      if (ending.failed !== undefined) throw failureOf(ending.failed);
+      return undefined;
+    }
     await job.moveToDelayed(Date.now() + ending.delayMs, token);
     throw new DelayedError();
   }
@@ -74,12 +85,15 @@ export function runPool(
     const { rows, ...labelsOfOne } = labels;
     if (rows === undefined) return executeJob(labels, cameBack, pool, context);
     let delayMs: number | undefined;
+    const failed: FailedRow[] = [];
     for (const row of rows) {
       if (stopping) return { kind: "later", delayMs: 0 };
       const ending = await executeJob({ ...labelsOfOne, row }, cameBack, pool, context);
       if (ending.kind === "later") delayMs = Math.max(delayMs ?? 0, ending.delayMs);
+      else failed.push(...(ending.failed ?? []));
     }
-    return delayMs === undefined ? { kind: "finished" } : { kind: "later", delayMs };
+    if (delayMs !== undefined) return { kind: "later", delayMs };
+    return failed.length === 0 ? { kind: "finished" } : { kind: "finished", failed };
   }
 
   const worker = new Worker(pool.tier.name, process, {

@@ -36,6 +36,8 @@ export interface TierPool {
   fallbackAtMs(): number | undefined;
   /** Lets rows for this model wait here, as somebody of the fleet was told to. */
   pause(modelId: string, reason: string, forMs: number): void;
+  /** Somebody has paused the tier's queue (Bull Board), or no longer; told at each heartbeat. */
+  noteQueuePaused(isPaused: boolean): void;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
   call(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd>;
@@ -81,6 +83,8 @@ const notAsked: CallEnd = {
   answeredCount: 0,
   answeredCountAtStart: 0,
 };
+/** Why a tier waits whose queue somebody has paused. */
+export const queuePausedReason = "its queue is paused";
 const unavailableModelPauseMs = 15_000;
 
 /** A pause is shown for this long after it: rows try, and pause again, in between. */
@@ -97,6 +101,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const pauses = new Map<string, Pause>();
   const erring = createErringRows();
   const signals = createBatchSignals();
+  let queueIsPaused = false;
   let [answered, erred] = [0, 0];
 
   function pauseAfter(modelId: string, outcome: Outcome): void {
@@ -208,7 +213,11 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       return down && down.sinceMs + down.patienceMs;
     },
     pause: (modelId, reason, forMs) => pause(modelId, reason, forMs, false),
+    noteQueuePaused(isPaused) {
+      queueIsPaused = isPaused;
+    },
     waitReason() {
+      if (queueIsPaused) return queuePausedReason;
       const down = endpoints.downSince();
       if (down !== undefined) return down.reason;
       const nowMs = Date.now();

@@ -1,5 +1,6 @@
 import express, { type Express } from "express";
 import { batchRoutes } from "./batch-routes.ts";
+import { boardRoutes } from "./board.ts";
 import { limitBodies } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
 import { fileRoutes } from "./file-routes.ts";
@@ -27,6 +28,7 @@ export function createApp(context: ServeContext): Express {
   app.use(fileRoutes(context));
   app.use(batchRoutes(context));
   app.use(modelRoutes(context));
+  app.use(boardRoutes(context));
 
   app.use((request) => {
     throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });

@@ -2,6 +2,7 @@ import type { TierConfig } from "../config/config.ts";
 import type { Fleet } from "../fleet.ts";
 import type { ProcessNotice, TierNotice } from "../pool/process-notice.ts";
 import type { RowFailure } from "../pool/recent-failures.ts";
+import { queuePausedReason } from "../pool/tier-pool.ts";
 import { type FleetFacts, readFleetFacts } from "./fleet-facts.ts";
 import { createUseMeter, type LimitName, type QuotaState, quotaScopesOf } from "./quota-use.ts";
 
@@ -52,7 +53,6 @@ export interface FleetLook {
 }
 
 const mostFailures = 20;
-const pausedReason = "its queue is paused";
 
 /** A look at the whole fleet from this process; it remembers what it saw, so that counters go on when a process leaves. */
 export function createFleetLook(fleet: Fleet): FleetLook {
@@ -66,7 +66,10 @@ export function createFleetLook(fleet: Fleet): FleetLook {
     const sum = (count: (notice: TierNotice) => number) => notices.reduce((all, notice) => all + count(notice), 0);
     const { jobsWaiting, jobsActive, isPaused } = facts.queues.get(tier)!;
     const running = sum((notice) => notice.running);
-    const reasons = new Set(notices.flatMap(({ reason }) => reason ?? []));
+    const reasons = new Set([
+      ...(isPaused ? [queuePausedReason] : []),
+      ...notices.flatMap(({ reason }) => reason ?? []),
+    ]);
     return {
       tier,
       provider: config?.provider,
@@ -81,7 +84,7 @@ export function createFleetLook(fleet: Fleet): FleetLook {
       endpoints: Math.max(0, ...notices.map((notice) => notice.endpoints)),
       endpointsDown: Math.max(0, ...notices.map((notice) => notice.endpointsDown)),
       isPaused,
-      reasons: isPaused ? [pausedReason, ...reasons] : [...reasons],
+      reasons: [...reasons],
       quotas: facts.quotas
         .filter((quota) => quota.tier === tier)
         .map(({ limits, ...quota }) => ({

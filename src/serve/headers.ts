@@ -28,3 +28,12 @@ export function securityHeaders(): RequestHandler {
     set(request, response, next);
   };
 }
+
+/** Bull Board styles its page in its HTML, and has a <base>; its scripts and styles have names by their content. */
+export function boardHeaders(): RequestHandler {
+  const set = headersWith({ ...contentPolicy, styleSrc: ["'self'", "'unsafe-inline'"], baseUri: ["'self'"] });
+  return (request, response, next) => {
+    if (request.path.startsWith("/static/")) response.setHeader("Cache-Control", "private, max-age=86400");
+    set(request, response, next);
+  };
+}

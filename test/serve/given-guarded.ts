@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import express, { type Express } from "express";
+import express, { type Express, type Router } from "express";
 import { buildConfig } from "../../src/config/build.ts";
 import type { Role } from "../../src/config/config.ts";
 import type { ServeFile } from "../../src/config/serve-schema.ts";
@@ -39,6 +39,8 @@ export interface GuardedOptions {
   readonly serve?: ServeFile;
   readonly patience?: BodyPatience;
   readonly headersTimeoutMs?: number;
+  /** Routes behind the guard. Default: what says who asked and how many bytes came. */
+  readonly routes?: Router;
 }
 
 /** The guard, as the server has it, before routes that say who asked and how many bytes came. */
@@ -50,6 +52,7 @@ export async function givenGuarded(options: GuardedOptions = {}): Promise<Guarde
   const app: Express = express();
   app.set("query parser", "simple").set("trust proxy", "loopback");
   app.use(securityHeaders(), limitBodies(config.serve.limits, patience), guard({ access, config }));
+  if (options.routes !== undefined) app.use(options.routes);
   app.use(async (asked, response) => {
     let bytes = 0;
     for await (const chunk of asked) bytes += (chunk as Buffer).length;

@@ -21,6 +21,7 @@ export function givenFleetConfig(
       ...more.models,
     },
     tasks: more.tasks ?? { simple: { primary: `on-${names[0]}` } },
+    ...(more.serve && { serve: more.serve }),
   };
   return buildConfig(file, { fleet, source: "given", keys: new Map() });
 }
