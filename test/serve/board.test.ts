@@ -1,85 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "../../src/job/errors.ts";
-import type { BatchRecord } from "../../src/serve/batch-record.ts";
-import type { Batches } from "../../src/serve/batches.ts";
-import { boardRoutes } from "../../src/serve/board.ts";
-import type { ServeContext } from "../../src/serve/context.ts";
-import { givenBackend } from "../support/given-backend.ts";
-import { givenFleetConfig } from "../support/given-config.ts";
-import { type GivenRow, type GivenRun, givenRows, startRun } from "../support/given-run.ts";
+import { givenRows } from "../support/given-run.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
-import { type Guarded, givenGuarded, type Reply, tokens } from "./given-guarded.ts";
+import { type BoardQueue, givenBoard } from "./given-board.ts";
 
 const server = withRedis();
-
-interface GivenBoard extends GivenRun {
-  /** Rows that were asked again, as `BATCH-ROW`. */
-  readonly retried: readonly string[];
-  /** Why rows are not asked again from now on. */
-  refuseRetries(reason: string): void;
-  get(path: string, role?: keyof typeof tokens): Promise<Reply>;
-  put(path: string, role?: keyof typeof tokens): Promise<Reply>;
-  queue(name: string, status?: string): Promise<BoardQueue>;
-  readonly guarded: Guarded;
-}
-
-interface BoardQueue {
-  readonly name: string;
-  readonly readOnlyMode: boolean;
-  readonly isPaused: boolean;
-  readonly description?: string;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly jobs: readonly { id: string; name: string; data: Record<string, unknown>; failedReason: string }[];
-}
-
-/** Bull Board over a fleet that runs a batch; rows named `bad…` are rejected by the SIMULATED backend. */
-async function givenBoard(
-  rows: readonly GivenRow[],
-  backendOptions: Parameters<typeof givenBackend>[0] = {},
-): Promise<GivenBoard> {
-  const backend = await givenBackend({
-    fault: ({ key }) =>
-      key.startsWith("bad")
-        ? { kind: "status", status: 400, body: '{"error":{"message":"I will not do bad1"}}' }
-        : undefined,
-    ...backendOptions,
-  });
-  const config = givenFleetConfig(server.newFleetName(), { lab: { baseUrl: backend.baseUrl } });
-  const run = await startRun({ server, config, folder: temporaryFolder(), rows, batchId: "batch_1" });
-  const retried: string[] = [];
-  let refused: string | undefined;
-  const batches: Pick<Batches, "get" | "retryRow"> = {
-    get: (id) => (id === "batch_1" ? ({ id } as BatchRecord) : undefined),
-    async retryRow(id, row) {
-      if (refused !== undefined) throw new UserError(refused);
-      retried.push(`${id}-${row}`);
-    },
-  };
-  const context = { config, fleet: run.fleet, batches } as ServeContext;
-  const guarded = await givenGuarded({ routes: boardRoutes(context) });
-  const ask = (method: string, path: string, role: keyof typeof tokens) =>
-    guarded.ask(method, `/queues${path}`, { headers: { "x-api-key": tokens[role] } });
-  return {
-    ...run,
-    guarded,
-    retried,
-    refuseRetries: (reason) => {
-      refused = reason;
-    },
-    get: (path, role = "admin") => ask("GET", path, role),
-    put: (path, role = "admin") => ask("PUT", path, role),
-    async queue(name, status = "latest") {
-      const { text } = await ask(
-        "GET",
-        `/api/queues?activeQueue=${name}&status=${status}&page=1&jobsPerPage=50`,
-        "admin",
-      );
-      return (JSON.parse(text).queues as BoardQueue[]).find((queue) => queue.name === name)!;
-    },
-  };
-}
 
 describe("the board's page", () => {
   it.each([
@@ -87,7 +12,7 @@ describe("the board's page", () => {
     ["/queue/lab?status=failed", "../"],
     ["/queue/lab/batch_1-0-0-0", "../../"],
   ])("at %s asks nobody else for anything, and finds its parts under any path of a proxy", async (path, base) => {
-    const { get } = await givenBoard([]);
+    const { get } = await givenBoard(server, []);
     const { status, headers, text } = await get(path, "read");
     expect([status, headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
     expect(text).not.toMatch(/https?:\/\//);
@@ -99,7 +24,7 @@ describe("the board's page", () => {
   });
 
   it("is found without the slash too", async () => {
-    const { get } = await givenBoard([]);
+    const { get } = await givenBoard(server, []);
     const { status, headers } = await get("?a=b");
     expect([status, headers.location]).toEqual([302, "queues/?a=b"]);
   });
@@ -108,7 +33,7 @@ describe("the board's page", () => {
 describe("the jobs that the board shows", () => {
   it("say which row of which batch they are, and why they wait, but nothing of what it holds", async () => {
     const rows = [...givenRows(40), ...givenRows(2, { private: true }, "patient-")];
-    const { fleet, queue } = await givenBoard(rows, { latencyMs: 60_000 });
+    const { fleet, queue } = await givenBoard(server, rows, { latencyMs: 60_000 });
     await until("rows to be asked", () => (fleet.pools()[0]?.pool.inFlight() ?? 0) > 0);
     await fleet.queues.of("lab").pause();
     const { jobs, counts, description } = await until("all rows to be there, with a reason", async () => {
@@ -135,7 +60,7 @@ describe("the jobs that the board shows", () => {
   });
 
   it("hide what a BullMQ producer sent and got", async () => {
-    const { fleet, queue, get } = await givenBoard([]);
+    const { fleet, queue, get } = await givenBoard(server, []);
     const producer = fleet.queues.of("inbox");
     await producer.pause();
     await producer.add("row", { prompt: "the secret plan", task: "simple", system: "be secret", id: "mine" });
@@ -154,7 +79,7 @@ describe("the jobs that the board shows", () => {
   });
 
   it("are found among the failed ones when their row has failed, with the reason but not the backend's words", async () => {
-    const { batch, queue, get } = await givenBoard([...givenRows(3), ...givenRows(2, {}, "bad")]);
+    const { batch, queue, get } = await givenBoard(server, [...givenRows(3), ...givenRows(2, {}, "bad")]);
     await batch.finished;
     const { jobs, counts } = await until("the failed jobs", async () => {
       const seen = await queue("lab", "failed");
@@ -173,7 +98,7 @@ describe("the jobs that the board shows", () => {
 
 describe("what the board changes", () => {
   it("is nothing for who may only read, and says which role is needed", async () => {
-    const { put, get, fleet } = await givenBoard([]);
+    const { put, get, fleet } = await givenBoard(server, []);
     const { status, text } = await put("/api/queues/lab/pause", "submit");
     expect([status, JSON.parse(text).error.message]).toEqual([
       403,
@@ -189,7 +114,7 @@ describe("what the board changes", () => {
   });
 
   it("pauses a tier's queue for an admin, and lets it go on", async () => {
-    const run = await givenBoard(givenRows(200), { latencyMs: 20 });
+    const run = await givenBoard(server, givenRows(200), { latencyMs: 20 });
     await until("the first answers", () => run.answered() > 0);
     expect((await run.put("/api/queues/lab/pause")).status).toBe(200);
     await until(
@@ -215,7 +140,7 @@ describe("what the board changes", () => {
     "/api/queues/lab/batch_1-0-0-0/promote",
     "/api/queues/batches/pause",
   ])("is not %s, as the fleet keeps its jobs itself", async (path) => {
-    const { put, fleet } = await givenBoard([]);
+    const { put, fleet } = await givenBoard(server, []);
     const { status, text } = await put(path);
     expect([403, 405]).toContain(status);
     if (status === 403) expect(text).toContain("promptfleet keeps its queues itself");
@@ -223,7 +148,7 @@ describe("what the board changes", () => {
   });
 
   it("has a failed row asked again by the fleet, and says why when that cannot be", async () => {
-    const { batch, queue, put, retried, refuseRetries } = await givenBoard(givenRows(3, {}, "bad"));
+    const { batch, queue, put, retried, refuseRetries } = await givenBoard(server, givenRows(3, {}, "bad"));
     await batch.finished;
     const failed = () => queue("lab", "failed").then(({ jobs }) => jobs);
     const jobs = await until("the failed jobs", async () => ((await failed()).length === 3 ? failed() : undefined));
@@ -240,7 +165,7 @@ describe("what the board changes", () => {
   });
 
   it("has all failed rows of a queue asked again, and no answered one", async () => {
-    const { batch, queue, put, retried } = await givenBoard([...givenRows(2), ...givenRows(3, {}, "bad")]);
+    const { batch, queue, put, retried } = await givenBoard(server, [...givenRows(2), ...givenRows(3, {}, "bad")]);
     await batch.finished;
     await until("the failed jobs", async () => (await queue("lab", "failed")).jobs.length === 3);
     expect(JSON.parse((await put("/api/queues/lab/retry/failed")).text)).toEqual({ retried: 3, skipped: 0 });
@@ -250,7 +175,7 @@ describe("what the board changes", () => {
   });
 
   it("takes a producer's failed job up again as BullMQ does", async () => {
-    const { fleet, queue, put } = await givenBoard([]);
+    const { fleet, queue, put } = await givenBoard(server, []);
     const producer = fleet.queues.of("lab");
     await until("the pool to be there", () => fleet.startPool("lab").then(() => true));
     await producer.add("row", { prompt: "a plan" });
