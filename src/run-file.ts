@@ -10,6 +10,7 @@ import type { LineFormat } from "./job/row.ts";
 import type { OwnedBatch } from "./own-batch.ts";
 import type { RedisAddress } from "./queue/connection.ts";
 import type { LineReader } from "./read-lines.ts";
+import { formatAnthropicLine } from "./results/format-anthropic.ts";
 import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from "./results/format-result.ts";
 import { openOutput } from "./results/output-target.ts";
 import { type RunState, readRunState, refuseChangedInput, removeRunFiles } from "./results/run-state.ts";
@@ -195,5 +196,6 @@ function formatterFor(
 ): ((result: ResultLine) => string) | undefined {
   if (isCsv) return formatCsvRow;
   if (chosen === "openai") return formatOpenaiLine;
+  if (chosen === "anthropic") return formatAnthropicLine;
   return came === "flat" ? undefined : formatFlatLine;
 }

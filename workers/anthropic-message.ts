@@ -1,5 +1,6 @@
 import type { ImageBlockParam, MessageCreateParamsNonStreaming } from "@anthropic-ai/sdk/resources/messages";
 import type { Answer } from "../src/job/outcome.ts";
+import type { BackendCall } from "./adapter.ts";
 import { countOf, noAnswer } from "./answer-parts.ts";
 import { isObject } from "./backend-words.ts";
 import type { PlainMessage, PlainRequest } from "./plain-request.ts";
@@ -22,8 +23,26 @@ export function withoutRefused(plain: PlainRequest): PlainRequest {
   return { ...plain, stop, omittedOptions: [...plain.omittedOptions, ...refused] };
 }
 
-/** The body of `/v1/messages`, or why there is none. */
-export function messageRequest(model: string, plain: PlainRequest): MessageCreateParamsNonStreaming | Failure {
+/** The body of `/v1/messages`, and what of the row's options it does not hold. */
+export interface MessageRequest {
+  readonly message: MessageCreateParamsNonStreaming;
+  readonly omittedOptions: readonly string[];
+}
+
+const refusedParams = ["temperature", "top_p", "top_k"];
+
+/** For a row that came as a request of an Anthropic batch: its own params, but for its model and for streaming. */
+export function wholeRequest({ model, request, maxOutputTokens }: BackendCall): MessageRequest | undefined {
+  if (request.anthropicBody === undefined) return undefined;
+  const { stream, ...params } = request.anthropicBody;
+  const kept = Object.entries(params).filter(([name]) => !refusedParams.includes(name));
+  const message = { max_tokens: maxOutputTokens, ...Object.fromEntries(kept), model };
+  const omittedOptions = refusedParams.filter((name) => (params[name] ?? null) !== null);
+  return { message: message as unknown as MessageCreateParamsNonStreaming, omittedOptions };
+}
+
+/** The same of any other row, or why there is none. */
+export function messageRequest(model: string, plain: PlainRequest): MessageRequest | Failure {
   const system = plain.messages.filter(({ role, text }) => role === "system" && text !== "").map(({ text }) => text);
   const messages: MessageCreateParamsNonStreaming["messages"] = [];
   for (const message of plain.messages) {
@@ -37,7 +56,7 @@ export function messageRequest(model: string, plain: PlainRequest): MessageCreat
     const content = images.length === 0 ? text : [...images, ...(text === "" ? [] : [{ type: "text" as const, text }])];
     messages.push({ role, content });
   }
-  return {
+  const message = {
     model,
     max_tokens: plain.maxOutputTokens,
     messages,
@@ -47,6 +66,7 @@ export function messageRequest(model: string, plain: PlainRequest): MessageCreat
     ...(system.length > 0 ? { system: system.join("\n\n") } : {}),
     ...(plain.stop !== undefined && plain.stop.length > 0 ? { stop_sequences: [...plain.stop] } : {}),
   };
+  return { message, omittedOptions: plain.omittedOptions };
 }
 
 /** Images in Anthropic's form; undefined when one is none that this API takes. */
@@ -67,8 +87,8 @@ function imagesOf({ imageUrls }: PlainMessage): ImageBlockParam[] | undefined {
 export function readMessage(
   body: unknown,
   response: HttpResponse,
-  model: string,
-  plain: PlainRequest,
+  { model, request }: BackendCall,
+  omittedOptions: readonly string[],
   host: string,
 ): { readonly kind: "answered"; readonly answer: Answer } | Failure {
   if (!isObject(body) || !Array.isArray(body.content)) return noAnswer(host, response, "holds no message");
@@ -87,7 +107,8 @@ export function readMessage(
       finishReason,
       usage: usageOf(body.usage),
       model: typeof body.model === "string" && body.model !== "" ? body.model : model,
-      ...(plain.omittedOptions.length > 0 ? { omittedOptions: plain.omittedOptions } : {}),
+      ...(request.anthropicBody === undefined ? {} : { anthropicBody: body }),
+      ...(omittedOptions.length > 0 ? { omittedOptions } : {}),
     },
   };
 }

@@ -1,7 +1,7 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
-import { messageRequest, readMessage, withoutRefused } from "./anthropic-message.ts";
+import { messageRequest, readMessage, wholeRequest, withoutRefused } from "./anthropic-message.ts";
 import {
   type ClientRequest,
   cannotSay,
@@ -50,15 +50,14 @@ function connect(options: EndpointOptions): Endpoint {
   }
 
   async function ask(call: BackendCall, request: ClientRequest): Promise<Outcome> {
-    const plain = withoutRefused(plainRequest(call));
-    const refusal = refuseOmissions(call, plain);
+    const asked = wholeRequest(call) ?? messageRequest(call.model, withoutRefused(plainRequest(call)));
+    if ("kind" in asked) return asked;
+    const refusal = refuseOmissions(call, asked);
     if (refusal !== undefined) return refusal;
-    const message = messageRequest(call.model, plain);
-    if ("kind" in message) return message;
     client ??= loadClient();
-    const answer: unknown = await (await client).messages.create(message, carrying(request));
+    const answer: unknown = await (await client).messages.create(asked.message, carrying(request));
     const response = responseTo(request);
-    return response === undefined ? cannotSay(host) : readMessage(answer, response, call.model, plain, host);
+    return response === undefined ? cannotSay(host) : readMessage(answer, response, call, asked.omittedOptions, host);
   }
 
   return clientEndpoint(connection, options.apiKey, {

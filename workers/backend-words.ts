@@ -80,8 +80,8 @@ export function quotable(words: string, request: PromptRequest | undefined, apiK
 }
 
 /** Every text of the request: servers quote whichever part they did not like. */
-function promptTexts({ messages, openaiBody }: PromptRequest): string[] {
-  const { model, ...body } = openaiBody ?? {};
+function promptTexts({ messages, openaiBody, anthropicBody }: PromptRequest): string[] {
+  const { model, ...body } = openaiBody ?? anthropicBody ?? {};
   return textsIn([messages.map(({ content }) => content), body]);
 }
 

@@ -22,6 +22,8 @@ interface ProviderFacts {
   readonly unboundedCost?: true;
   /** Input from its cache does not count against its limits. */
   readonly cachedInputIsFree?: true;
+  /** Params of Anthropic's API can be given to it whole. */
+  readonly takesAnthropicParams?: true;
   /** What of OpenAI's API its adapter can ask beside chat. Default: nothing. A single server may still lack it. */
   readonly endpoints?: readonly OtherEndpoint[];
 }
@@ -32,6 +34,7 @@ export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
     defaultBaseUrl: "https://api.anthropic.com",
     defaultApiKeyEnv: "ANTHROPIC_API_KEY",
     cachedInputIsFree: true,
+    takesAnthropicParams: true,
   },
   openai: {
     defaultBaseUrl: "https://api.openai.com/v1",

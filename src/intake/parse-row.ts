@@ -1,9 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { UserError } from "../job/errors.ts";
 import type { LineFormat, PromptRow } from "../job/row.ts";
+import { isAnthropicLine, readAnthropicRow } from "./anthropic-row.ts";
 import { isObject } from "./field-checks.ts";
 import { readFileRow } from "./file-row.ts";
-import { type FlatRowOptions, metadataOf, readFlatRow } from "./flat-row.ts";
+import { type FlatRowOptions, metadataOf, type RowOrReason, readFlatRow } from "./flat-row.ts";
 import type { Input } from "./input.ts";
 import { isOpenaiLine, readOpenaiRow } from "./openai-row.ts";
 import { templateVariables } from "./template.ts";
@@ -30,8 +31,8 @@ export type ParsedRow =
 export type RowParser = (line: Buffer, lineNumber: number) => ParsedRow;
 
 /**
- * Makes the function that reads one line: a flat row, an OpenAI batch line (told apart line by line), or the name of a
- * file. It never throws for a line.
+ * Makes the function that reads one line: a flat row, an OpenAI batch line or a request of an Anthropic batch (told apart
+ * line by line), or the name of a file. It never throws for a line.
  * @throws UserError for a template that no file can fill.
  */
 export function createRowParser(options: RowParserOptions): RowParser {
@@ -44,17 +45,17 @@ export function createRowParser(options: RowParserOptions): RowParser {
   };
 }
 
-/** Reads a row that is an object already: a flat row, or one of OpenAI's batch format. */
+/** Reads a row that is an object already: a flat row, or one in a provider's own form. */
 export function readRow(
   fields: Readonly<Record<string, unknown>>,
   idIfNone: string,
   options: Omit<RowParserOptions, "kind">,
 ): ParsedRow {
-  const isOpenai = isOpenaiLine(fields);
+  const format = formatOf(fields);
   const id = idOfFields(fields) ?? idIfNone;
-  const row = isOpenai ? readOpenai(fields, id, options) : readFlatRow(fields, id, options);
-  if (typeof row !== "string") return { ok: true, row, format: isOpenai ? "openai" : "flat" };
-  return failed(id, row, isOpenai ? undefined : metadataOf(fields, options.prompt));
+  const row = format === "flat" ? readFlatRow(fields, id, options) : readWholeRow(fields, id, format, options);
+  if (typeof row !== "string") return { ok: true, row, format };
+  return failed(id, row, format === "flat" ? metadataOf(fields, options.prompt) : undefined);
 }
 
 /** The id that the result of this line has, whether the row is good or not. */
@@ -84,21 +85,33 @@ function failed(id: string, message: string, metadata?: Readonly<Record<string, 
   return { ok: false, id, message, ...(metadata === undefined ? {} : { metadata }) };
 }
 
-function readOpenai(
+function formatOf(fields: Readonly<Record<string, unknown>>): LineFormat {
+  if (isOpenaiLine(fields)) return "openai";
+  return isAnthropicLine(fields) ? "anthropic" : "flat";
+}
+
+/** A row that brings all that is asked in its provider's own form. */
+function readWholeRow(
   fields: Readonly<Record<string, unknown>>,
   id: string,
+  format: Exclude<LineFormat, "flat">,
   { prompt, system, answerForm }: FlatRowOptions,
-) {
-  const found = "found an OpenAI batch line";
+): RowOrReason {
+  const [found, form] =
+    format === "openai"
+      ? ["an OpenAI batch line", "response_format"]
+      : ["a request of an Anthropic batch", "output_config"];
   if (prompt !== undefined) {
-    return `expected a flat row for the prompt template, ${found}, which brings its own messages`;
+    return `expected a flat row for the prompt template, found ${found}, which brings its own messages`;
   }
-  if (answerForm === undefined) return readOpenaiRow(fields, id, system);
-  return `expected a flat row for --schema or --choices, ${found}, which brings its own response_format`;
+  if (answerForm !== undefined) {
+    return `expected a flat row for --schema or --choices, found ${found}, which brings its own ${form}`;
+  }
+  return format === "openai" ? readOpenaiRow(fields, id, system) : readAnthropicRow(fields, id, system);
 }
 
 function idOfFields(fields: Readonly<Record<string, unknown>>): string | undefined {
-  const id = isOpenaiLine(fields) ? fields.custom_id : fields.id;
+  const id = formatOf(fields) === "flat" ? fields.id : fields.custom_id;
   return (typeof id === "string" && id !== "") || typeof id === "number" ? String(id) : undefined;
 }
 

@@ -15,6 +15,8 @@ export interface Answer {
   readonly model: string;
   /** The backend's whole answer, kept only for rows that came as OpenAI batch lines and only in that dialect. */
   readonly openaiBody?: Readonly<Record<string, unknown>>;
+  /** The same of Anthropic's dialect. */
+  readonly anthropicBody?: Readonly<Record<string, unknown>>;
   /** Options of the row that this backend cannot take and that were left out, by their flat-row names. */
   readonly omittedOptions?: readonly string[];
   /** What the call cost where the backend itself says so; else it is reckoned from the usage and the model's price. */

@@ -35,6 +35,8 @@ export interface ResultLine {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** The provider's whole answer; only for rows that came as OpenAI batch lines, and not part of flat output. */
   readonly openai_body?: Readonly<Record<string, unknown>>;
+  /** The same for rows that came as requests of an Anthropic batch. */
+  readonly anthropic_body?: Readonly<Record<string, unknown>>;
 }
 
 /** The result of a row for which no call is made, or none that counts. */

@@ -23,7 +23,9 @@ export interface PromptRequest {
   readonly seed?: number;
   /** The body of an OpenAI batch line as it was given: adapters that speak this dialect send it whole. */
   readonly openaiBody?: Readonly<Record<string, unknown>>;
-  /** What that body is meant for when it is not chat: only a backend that has this endpoint is asked. */
+  /** The params of an Anthropic batch request as they were given: its adapter sends them whole. */
+  readonly anthropicBody?: Readonly<Record<string, unknown>>;
+  /** What an OpenAI body is meant for when it is not chat: only a backend that has this endpoint is asked. */
   readonly endpoint?: OtherEndpoint;
 }
 
@@ -39,4 +41,4 @@ export interface PromptRow {
 }
 
 /** How a line was written, which is how its result is written unless `--format` says otherwise. */
-export type LineFormat = "flat" | "openai";
+export type LineFormat = "flat" | "openai" | "anthropic";

@@ -1,8 +1,12 @@
 import type { BackendCall } from "../../workers/adapter.ts";
 import type { TierConfig } from "../config/config.ts";
+import { providerFacts } from "../config/providers.ts";
+import { type PlainQuestion, plainQuestion } from "../job/anthropic-params.ts";
 import type { AuditedCall } from "../job/audited-call.ts";
+import type { RowPayload } from "../job/batch.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { promptOf } from "../job/prompt-of.ts";
+import type { PromptRequest } from "../job/row.ts";
 import type { EndpointState } from "./endpoints.ts";
 import type { AskedRow } from "./result-of-call.ts";
 
@@ -43,6 +47,8 @@ export function createDeparture({ tier, mayHold, privateTasks, audit }: Departur
     const isPrivate = payload.private || privateTasks.has(payload.task ?? "");
     const held = mayHold(tier, modelId, isPrivate);
     if (held !== true) return { kind: "refused-by-policy", message: held };
+    const question = questionFor(tier, payload, modelId);
+    if ("kind" in question) return question;
     const trouble = await audit?.({
       batch: batchId,
       row: row.row,
@@ -55,20 +61,43 @@ export function createDeparture({ tier, mayHold, privateTasks, audit }: Departur
       private: isPrivate,
       messages: promptOf(payload.request),
     });
-    return trouble === undefined
-      ? endpoint.call(callOf(departure, isPrivate, tier.requestTimeoutMs))
-      : { kind: "not-on-record", message: trouble };
+    if (trouble !== undefined) return { kind: "not-on-record", message: trouble };
+    const outcome = await endpoint.call(callOf(departure, question.request, isPrivate, tier.requestTimeoutMs));
+    return withOmitted(outcome, question.omittedOptions);
   };
+}
+
+/** The row's question as this tier's adapter takes it: Anthropic's own params are for its adapter alone. */
+function questionFor(
+  { provider }: TierConfig,
+  { request, strict }: RowPayload,
+  modelId: string,
+): PlainQuestion | Outcome {
+  const { anthropicBody } = request;
+  if (anthropicBody === undefined || providerFacts[provider].takesAnthropicParams === true) {
+    return { request, omittedOptions: [] };
+  }
+  const question = plainQuestion(anthropicBody);
+  if (typeof question === "string") return { kind: "rejected", message: question };
+  if (strict !== true || question.omittedOptions.length === 0) return question;
+  return { kind: "rejected", message: `${modelId} cannot take ${question.omittedOptions.join(", ")} (--strict)` };
+}
+
+function withOmitted(outcome: Outcome, options: readonly string[]): Outcome {
+  if (outcome.kind !== "answered" || options.length === 0) return outcome;
+  const { answer } = outcome;
+  return { ...outcome, answer: { ...answer, omittedOptions: [...options, ...(answer.omittedOptions ?? [])] } };
 }
 
 function callOf(
   { modelId, row: { payload, model }, signal, onText }: Departure,
+  request: PromptRequest,
   isPrivate: boolean,
   timeoutMs: number,
 ): BackendCall {
   return {
     model: modelId,
-    request: payload.request,
+    request,
     maxOutputTokens: payload.request.maxOutputTokens ?? model.maxOutputTokens,
     ...(model.contextTokens === undefined ? {} : { contextTokens: model.contextTokens }),
     defaults: model.defaults,

@@ -27,7 +27,7 @@ export interface CheckedAnswer {
 export function answeredLine(
   { row, payload, model, attempts }: AskedRow,
   { latencyMs, repairs, misfit, json }: CheckedAnswer & { readonly latencyMs: number },
-  { text, finishReason, usage, openaiBody, costUsd }: Answer,
+  { text, finishReason, usage, openaiBody, anthropicBody, costUsd }: Answer,
 ): ResultLine {
   return {
     id: payload.id,
@@ -49,6 +49,7 @@ export function answeredLine(
         : { code: "invalid_answer", message: `the answer is not what the row asks for: ${misfit}` },
     ...(payload.metadata === undefined ? {} : { metadata: payload.metadata }),
     ...(openaiBody === undefined ? {} : { openai_body: openaiBody }),
+    ...(anthropicBody === undefined ? {} : { anthropic_body: anthropicBody }),
   };
 }
 

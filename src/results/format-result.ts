@@ -4,7 +4,7 @@ export { readFlatResults } from "./read-results.ts";
 
 /** A line of flat JSONL output: everything but the provider's whole answer, of which embeddings are the `json`. */
 export function formatFlatLine(result: ResultLine): string {
-  const { openai_body: body, ...flat } = result;
+  const { openai_body: body, anthropic_body: _left, ...flat } = result;
   const vectors = vectorsIn(body);
   return JSON.stringify(vectors === undefined ? flat : { ...flat, json: vectors });
 }

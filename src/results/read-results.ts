@@ -3,13 +3,13 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
 import { messageOf, UserError } from "../job/errors.ts";
-import { type ErrorCode, failedWithoutCall, type ResultLine } from "../job/result.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import type { ResultLine } from "../job/result.ts";
+import { countIn, type Fields, isObject, ofAnthropic, ofOpenai } from "./read-provider-lines.ts";
 
 /**
- * Reads a finished output, whichever of our formats it has, in its order. Of OpenAI lines and CSV only what they hold
- * comes back: an OpenAI line has no task, tier, cost or metadata; its body stays as `openai_body`.
+ * Reads a finished output, whichever of our formats it has, in its order. Of lines in a provider's form and of
+ * CSV only what they hold comes back: an OpenAI line has no task, tier, cost or metadata; its body stays as
+ * `openai_body`.
  * @throws UserError when it cannot be read or a line is no result.
  */
 export async function* readFlatResults(path: string): AsyncGenerator<ResultLine> {
@@ -84,12 +84,11 @@ function objectOf(text: string): Fields | undefined {
   }
 }
 
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function resultOf(fields: Fields, index: number): ResultLine | undefined {
-  if (typeof fields.custom_id === "string") return ofOpenai(fields, fields.custom_id, index);
+  if (typeof fields.custom_id === "string") {
+    const { result, custom_id: id } = fields;
+    return isObject(result) ? ofAnthropic(result, id as string, index) : ofOpenai(fields, id as string, index);
+  }
   const { id, status } = fields;
   if (typeof id !== "string" || (status !== "answered" && status !== "failed")) return undefined;
   const metadata = isObject(fields.metadata) ? fields.metadata : undefined;
@@ -114,61 +113,4 @@ function resultOf(fields: Fields, index: number): ResultLine | undefined {
     error: isObject(fields.error) ? (fields.error as unknown as ResultLine["error"]) : null,
     ...(metadata === undefined ? {} : { metadata }),
   };
-}
-
-function ofOpenai({ response, error }: Fields, id: string, index: number): ResultLine | undefined {
-  const body = isObject(response) && response.status_code === 200 ? response.body : undefined;
-  if (!isObject(body)) {
-    const { code, message } = isObject(error) ? error : {};
-    return failedWithoutCall(index, id, null, {
-      code: (typeof code === "string" ? code : "rejected") as ErrorCode,
-      message: typeof message === "string" ? message : "the answer is no success",
-    });
-  }
-  const said = saidIn(body);
-  if (said === undefined) return undefined;
-  const usage = isObject(body.usage) ? body.usage : {};
-  const details = usage.input_tokens_details ?? usage.prompt_tokens_details;
-  return {
-    id,
-    index,
-    task: null,
-    status: "answered",
-    text: said.text,
-    model: typeof body.model === "string" ? body.model : null,
-    tier: null,
-    finish_reason: said.finishReason,
-    usage: {
-      input_tokens: countIn(usage, "input_tokens" in usage ? "input_tokens" : "prompt_tokens"),
-      output_tokens: countIn(usage, "output_tokens" in usage ? "output_tokens" : "completion_tokens"),
-      cached_tokens: countIn(details, "cached_tokens"),
-    },
-    cost_usd: 0,
-    latency_ms: 0,
-    attempts: 1,
-    error: null,
-    openai_body: body,
-  };
-}
-
-/** What the body of a chat, completion, response or embedding says; undefined when it is none of them. */
-function saidIn(body: Fields): { readonly text: string | null; readonly finishReason: string | null } | undefined {
-  if (Array.isArray(body.data)) return { text: null, finishReason: "stop" };
-  if (Array.isArray(body.output)) {
-    const parts = body.output.flatMap((item: unknown) =>
-      isObject(item) && Array.isArray(item.content) ? (item.content as unknown[]) : [],
-    );
-    const texts = parts.map((part) => (isObject(part) && part.type === "output_text" ? String(part.text) : ""));
-    return { text: texts.join(""), finishReason: null };
-  }
-  const choice: unknown = Array.isArray(body.choices) ? body.choices[0] : undefined;
-  if (!isObject(choice)) return undefined;
-  const text = isObject(choice.message) ? choice.message.content : choice.text;
-  const reason = choice.finish_reason;
-  return { text: typeof text === "string" ? text : "", finishReason: typeof reason === "string" ? reason : null };
-}
-
-function countIn(fields: unknown, name: string): number {
-  const value = isObject(fields) ? fields[name] : undefined;
-  return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }

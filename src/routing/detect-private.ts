@@ -20,6 +20,8 @@ function* textsOf(value: unknown): Generator<string> {
   if (typeof value === "string") {
     if (!/^data:image\/[\w.+-]+;base64,/.test(value)) yield value;
   } else if (typeof value === "object" && value !== null) {
+    // Anthropic has the bytes of an image beside their type.
+    if ("media_type" in value && "data" in value && /^image\//.test(String(value.media_type))) return;
     for (const inner of Object.values(value)) yield* textsOf(inner);
   }
 }

@@ -21,8 +21,9 @@ const mostTokensPerImage = 50_000;
 const mostMendingBytes = 4_096;
 
 /** Four bytes a token, three beyond ASCII; what is no text (an image) counts by the piece. Pure. */
-export function weighRequest({ messages: own, openaiBody, answerForm }: PromptRequest): RequestWeight {
-  const { messages = own, input, prompt, ...rest } = openaiBody ?? {};
+export function weighRequest({ messages: own, openaiBody, anthropicBody, answerForm }: PromptRequest): RequestWeight {
+  const body = openaiBody ?? anthropicBody;
+  const { messages = own, input, prompt, ...rest } = body ?? {};
   let inputTokens = 3;
   let mostInputTokens = mostTokensPerMessage;
   for (const piece of [...piecesOf(messages), ...piecesOf(input ?? prompt)]) {
@@ -36,7 +37,7 @@ export function weighRequest({ messages: own, openaiBody, answerForm }: PromptRe
   }
   // Tools and schemas are input too; a form's words come a second time when an answer is to be mended.
   const restBytes =
-    (openaiBody === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest))) +
+    (body === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest))) +
     (answerForm === undefined ? 0 : 2 * Buffer.byteLength(JSON.stringify(answerForm)) + mostMendingBytes);
   return {
     inputTokens: Math.ceil(inputTokens + restBytes / bytesPerToken),
@@ -50,6 +51,15 @@ function piecesOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) && typeof value[0] !== "number" ? value : [value];
 }
 
+/** Anthropic's blocks that are read as text, whatever they hold it in. */
+const textualBlocks: ReadonlySet<unknown> = new Set([
+  "tool_use",
+  "tool_result",
+  "document",
+  "search_result",
+  "thinking",
+]);
+
 function partsOf(piece: unknown): { text: string; others: number } {
   if (typeof piece === "string") return { text: piece, others: 0 };
   const { content } = piece as Partial<Message>;
@@ -60,6 +70,7 @@ function partsOf(piece: unknown): { text: string; others: number } {
   let others = 0;
   for (const part of content as readonly Record<string, unknown>[]) {
     if (typeof part?.text === "string") text += part.text;
+    else if (textualBlocks.has(part?.type)) text += JSON.stringify(part);
     else others++;
   }
   return { text, others };

@@ -83,6 +83,16 @@ describe("policy.detect", () => {
   });
 });
 
+it("looks into the params of an Anthropic batch request, and at no image's bytes", () => {
+  const detect = createDetector(["email"])!;
+  const found = (block: object) =>
+    detect({ messages: [], anthropicBody: { messages: [{ role: "user", content: [block] }] } });
+  expect(found({ type: "text", text: "to a@example.com" })).toBe("email");
+  expect(found({ type: "tool_result", content: [{ type: "text", text: "to a@example.com" }] })).toBe("email");
+  const source = { type: "base64", media_type: "image/png", data: "to a@example.com" };
+  expect(found({ type: "image", source })).toBeUndefined();
+});
+
 describe("a row in which something is found", () => {
   const config = givenConfig({ policy: { detect: ["email"] } });
   const plan = createRowPlanner(createRouter(config, everyTier), config, { noPrivateRows: undefined });

@@ -85,6 +85,30 @@ it("answers OpenAI lines, and says which of their options it left out", async ()
   ]);
 });
 
+it("sends the params of an Anthropic batch request whole, but for its model, streaming and what the API refuses", async () => {
+  const params = {
+    model: "task:simple",
+    max_tokens: 9,
+    system: [{ type: "text", text: "Be short.", cache_control: { type: "ephemeral" } }],
+    messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t", content: "42" }] }],
+    tools: [{ name: "look", input_schema: { type: "object" } }],
+  };
+  const anthropicBody = { ...params, stream: false, temperature: 1, top_k: 5, top_p: null };
+  const outcome = await endpoint.call(callWith({ request: { messages: [], anthropicBody } }));
+  expect(bodies()).toEqual([{ ...params, model: "some-model" }]);
+  expect(outcome).toMatchObject({
+    kind: "answered",
+    answer: { text: "ok", anthropicBody: JSON.parse(answer("ok")), omittedOptions: ["temperature", "top_k"] },
+  });
+  expect(await endpoint.call(callWith({ strict: true, request: { messages: [], anthropicBody } }))).toMatchObject({
+    kind: "rejected",
+    message: expect.stringContaining("temperature, top_k (--strict)"),
+  });
+  const { max_tokens: _limit, ...unlimited } = params;
+  await endpoint.call(callWith({ request: { messages: [], anthropicBody: unlimited } }));
+  expect(bodies().at(-1)).toEqual({ ...params, model: "some-model", max_tokens: 77 });
+});
+
 it("gives images in Anthropic's form, and refuses what is neither data nor a URL", async () => {
   const withImage = (url: string) => ({
     messages: [

@@ -37,7 +37,11 @@ export function defineRun(cli: Command, setExitCode: (code: number) => void): vo
     .option("--fresh", "start over, whatever is there", false)
     .option("--strict", "fail a row whose options its model cannot take, instead of leaving them out", false)
     .option("--confirm-above <usd>", "ask on a terminal before a run that may cost more (default: 1)", dollars, 1)
-    .option("--format <format>", "flat or openai; default: as the input", oneOf("flat", "openai"))
+    .option(
+      "--format <format>",
+      "flat, openai or anthropic; default: as the input",
+      oneOf("flat", "openai", "anthropic"),
+    )
     .option("--no-pools", "feed and collect only; other processes do the asking")
     .option("--json", "progress and summary as JSON lines on stdout", false)
     .action(async (input: string, options) => {
