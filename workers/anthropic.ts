@@ -14,6 +14,7 @@ import {
 import { openConnection } from "./http.ts";
 import { readModelList } from "./model-list.ts";
 import { plainRequest, refuseOmissions } from "./plain-request.ts";
+import { streamedMessage } from "./streamed-message.ts";
 
 /** Anthropic's API through its official client, whose requests go out by our own connection. */
 export const anthropic: Adapter = {
@@ -62,6 +63,7 @@ function connect(options: EndpointOptions): Endpoint {
 
   return clientEndpoint(connection, options.apiKey, {
     ask,
+    streams: streamedMessage,
     async listModels(request) {
       client ??= loadClient();
       const list = await (await client).get("/v1/models", { query: { limit: mostModels }, ...carrying(request) });

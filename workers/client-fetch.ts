@@ -7,6 +7,7 @@ import { type ClassifyContext, classifyResponse } from "./classify.ts";
 import type { HttpConnection } from "./http.ts";
 import { withQuota } from "./rate-limit-headers.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
+import { type StreamDialect, type Streaming, sendStreamed } from "./streamed-answer.ts";
 
 /*
  * What lies between the official clients and our own connection: each client is given a `fetch` of ours, so that there
@@ -15,6 +16,8 @@ import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
 
 /** A call on its way through a client: what bounds it (clients have no deadline over a whole call), and how it ended. */
 export interface ClientRequest extends Pick<BackendCall, "private" | "signal"> {
+  /** Its answer is wanted in pieces. */
+  readonly streaming: Streaming | undefined;
   /** By `performance.now()`; it bounds all requests of the call together. */
   readonly deadlineMs: number;
   /** The end of the last request: clients know only answers and errors of their own. */
@@ -29,6 +32,8 @@ export const longestTimeoutMs = 2_147_483_647;
 export interface ClientWork {
   ask(call: BackendCall, request: ClientRequest): Promise<Outcome>;
   listModels(request: ClientRequest): Promise<Probe>;
+  /** How an answer comes in pieces. */
+  readonly streams: StreamDialect;
   /** What an answer without success means. Default: as everywhere. */
   classify?(response: HttpResponse, context: ClassifyContext): Failure;
 }
@@ -41,7 +46,9 @@ export function clientEndpoint(connection: HttpConnection, apiKey: string | unde
     failureOf(error, request, host, (response) => classify(response, { host, apiKey, request: prompt }));
   return {
     call: inWordsIfRefused(async (call) => {
-      const request = requestFor(call);
+      const { onText } = call;
+      const streaming = onText === undefined ? undefined : { dialect: work.streams, onText };
+      const request = requestFor(call, streaming);
       let outcome: Outcome;
       try {
         outcome = await work.ask(call, request);
@@ -63,9 +70,12 @@ export function clientEndpoint(connection: HttpConnection, apiKey: string | unde
   };
 }
 
-function requestFor(call: Pick<BackendCall, "private" | "signal" | "timeoutMs">): ClientRequest {
+function requestFor(
+  call: Pick<BackendCall, "private" | "signal" | "timeoutMs">,
+  streaming?: Streaming | undefined,
+): ClientRequest {
   const { private: isPrivate, signal, timeoutMs } = call;
-  return { private: isPrivate, signal, deadlineMs: performance.now() + timeoutMs, ended: undefined };
+  return { private: isPrivate, signal, streaming, deadlineMs: performance.now() + timeoutMs, ended: undefined };
 }
 
 /** The option with which a call of the OpenAI or the Anthropic client carries its request to `fetchThrough`. */
@@ -91,15 +101,13 @@ export async function sendFor(
   passedHeaders: readonly string[] = [],
 ): Promise<Response> {
   const { pathname, search } = new URL(String(url));
-  const sent = typeof body === "string" ? { method: "POST" as const, body } : { method: "GET" as const };
-  const { private: isPrivate, signal, deadlineMs } = request;
+  const { private: isPrivate, signal, deadlineMs, streaming } = request;
   const timeoutMs = Math.round(deadlineMs - performance.now());
   if (timeoutMs <= 0) {
     request.ended = { kind: "timed-out", message: `no time was left to ask ${connection.host}` };
     throw noSuccess;
   }
-  const ended = await connection.send({
-    ...sent,
+  const common = {
     path: pathname + search,
     headers: passedHeaders.flatMap((name) => {
       const value = (headers as Headers).get(name);
@@ -108,7 +116,12 @@ export async function sendFor(
     private: isPrivate,
     signal,
     timeoutMs,
-  });
+  };
+  const posted = typeof body === "string" ? { ...common, method: "POST" as const, body } : undefined;
+  const isStreamed = posted !== undefined && streaming !== undefined && pathname.endsWith(streaming.dialect.pathEnd);
+  const ended = isStreamed
+    ? await sendStreamed(connection, posted, streaming)
+    : await connection.send(posted ?? { ...common, method: "GET" });
   request.ended = ended;
   if (ended.kind === "response" && isSuccess(ended.status)) return responseOf(ended.text);
   throw noSuccess;

@@ -1,3 +1,4 @@
+import { StringDecoder } from "node:string_decoder";
 import { type Dispatcher, Pool, ProxyAgent } from "undici";
 import { proxyFor } from "../src/config/proxy.ts";
 import type { EndpointOptions } from "./adapter.ts";
@@ -13,7 +14,7 @@ export interface HttpRequest {
   readonly body?: string;
   /** Beside the connection's own: names and values in turn. */
   readonly headers?: readonly string[];
-  /** Told of a success as it comes; nothing of it is kept then. */
+  /** Told of a success that comes in pieces (events, lines of JSON) as it comes; nothing of it is kept then. */
   readonly onText?: (text: string) => void;
   readonly private: boolean;
   readonly signal: AbortSignal;
@@ -63,6 +64,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
       const chunks: Buffer[] = [];
       let bytes = 0;
       let mostBytes = longestAnswerBytes;
+      let pieces: StringDecoder | undefined;
 
       function settle(end: HttpResponse | Failure): void {
         if (settled) return;
@@ -114,16 +116,15 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
             status = statusCode;
             responseHeaders = received;
             mostBytes = statusCode < 300 ? longestAnswerBytes : longestErrorBytes;
+            const inPieces = statusCode < 300 && /event-stream|ndjson/.test(String(received["content-type"]));
+            if (inPieces && request.onText !== undefined) pieces = new StringDecoder("utf8");
             if (statusCode < 300 && Number(received["content-length"] ?? 0) > mostBytes) giveUp(tooLong(url.host));
           },
           onResponseData(_started, chunk) {
             if (settled) return;
-            if (request.onText !== undefined && status < 300) {
-              request.onText(chunk.toString("utf8"));
-              return;
-            }
             bytes += chunk.length;
-            if (bytes <= mostBytes) chunks.push(chunk);
+            if (pieces !== undefined && bytes <= mostBytes) request.onText?.(pieces.write(chunk));
+            else if (bytes <= mostBytes) chunks.push(chunk);
             else giveUp(status < 300 ? tooLong(url.host) : response());
           },
           onResponseEnd() {

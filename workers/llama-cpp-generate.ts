@@ -10,6 +10,7 @@ import {
 import type { LoadedModel } from "./llama-cpp-model.ts";
 import type { PlainRequest } from "./plain-request.ts";
 import type { Failure } from "./response.ts";
+import { createTeller } from "./tell-text.ts";
 
 /** The engine takes this many tokens in one go; between two goes an abort is heard. */
 const tokensPerStep = 256;
@@ -24,6 +25,7 @@ export async function generate(
   request: PlainRequest,
   modelName: string,
   signal: AbortSignal,
+  onText: ((delta: string) => void) | undefined,
 ): Promise<Outcome> {
   const { model, chatWrapper } = loaded;
   const state = chatWrapper.generateContextState({ chatHistory: chatHistory(request) });
@@ -36,6 +38,8 @@ export async function generate(
   if (grammar !== undefined && "kind" in grammar) return grammar;
   const stopTexts = [...(request.stop ?? []), ...(grammar === undefined ? [] : [endOfJson])];
 
+  const endings = [...stopTexts, ...stopTokens.map((tokens) => model.detokenize(tokens))];
+  const teller = createTeller(onText, Math.max(0, ...endings.map(({ length }) => length)));
   const sequence = await loaded.take(signal);
   try {
     const room = sequence.contextSize - prompt.length;
@@ -65,12 +69,16 @@ export async function generate(
       output.push(next.value);
       text = model.detokenize(output);
       const end = endOf(text, output, stopTexts, stopTokens, (kept) => model.detokenize(kept));
-      if (end === undefined) continue;
+      if (end === undefined) {
+        teller.grown(text);
+        continue;
+      }
       text = end;
       finishReason = "stop";
       break;
     }
     await tokens.return();
+    teller.ended(text);
     const usage = { inputTokens: prompt.length, outputTokens: output.length, cachedTokens };
     const { omittedOptions } = request;
     return {

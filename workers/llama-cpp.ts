@@ -45,7 +45,7 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
   }
 
   async function call(backendCall: BackendCall): ReturnType<Endpoint["call"]> {
-    const { model, signal, timeoutMs, contextTokens } = backendCall;
+    const { model, signal, timeoutMs, contextTokens, onText } = backendCall;
     const file = findModelFile(model);
     if ("lookedAt" in file) return modelMissing(model, file.lookedAt);
     const request = plainRequest(backendCall);
@@ -63,7 +63,7 @@ function connect({ concurrency }: EndpointOptions): Endpoint {
     try {
       stop.signal.throwIfAborted();
       const loading = modelAt(file.path, contextTokens ?? defaultContextTokens);
-      return await generate(await Promise.race([loading, whenAborted(stop)]), request, model, stop.signal);
+      return await generate(await Promise.race([loading, whenAborted(stop)]), request, model, stop.signal, onText);
     } catch (error) {
       return stop.signal.aborted ? (stop.signal.reason as Failure) : failureOf(error, model);
     } finally {

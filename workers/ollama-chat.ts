@@ -6,6 +6,7 @@ import { isObject } from "./backend-words.ts";
 import { cannotSay } from "./client-fetch.ts";
 import type { PlainRequest } from "./plain-request.ts";
 import type { Failure, HttpResponse } from "./response.ts";
+import type { StreamDialect } from "./streamed-answer.ts";
 
 /** The body of `/api/chat`, or why there is none. */
 export function chatRequest(
@@ -40,6 +41,26 @@ export function chatRequest(
     },
   };
 }
+
+/** A line a piece; the last one has what was counted. */
+export const streamedLines: StreamDialect = {
+  pathEnd: "/api/chat",
+  asks: { stream: true },
+  assemble() {
+    let text = "";
+    let last: Readonly<Record<string, unknown>> | undefined;
+    return {
+      take(line) {
+        if (line.done === true) last = line;
+        const delta = isObject(line.message) ? line.message.content : undefined;
+        if (typeof delta !== "string") return "";
+        text += delta;
+        return delta;
+      },
+      whole: () => last && { ...last, message: { role: "assistant", content: text } },
+    };
+  },
+};
 
 /** Reads a success: its answer, or why it is none. */
 export function readChat(

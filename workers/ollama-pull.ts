@@ -1,6 +1,5 @@
 import { errorIn, isObject } from "./backend-words.ts";
 import type { HttpConnection } from "./http.ts";
-import { isSuccess } from "./response.ts";
 
 /** Large models take hours; the signal ends it. */
 const longestPullMs = 24 * 3_600_000;
@@ -34,8 +33,10 @@ export async function pullModel(
     },
   });
   if (response.kind !== "response") return response.message;
-  if (unread.trim() !== "") last = parsed(unread);
-  const error = errorIn(isSuccess(response.status) ? last : parsed(response.text));
+  // A proxy may have gathered the lines.
+  const lastLine = (response.text || unread).trim().split("\n").at(-1);
+  if (lastLine !== "") last = parsed(lastLine!);
+  const error = errorIn(last);
   if (error !== undefined) return error.message;
   return isObject(last) && last.status === "success" ? undefined : `${connection.host} did not say that it has it now`;
 }

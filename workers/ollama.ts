@@ -7,7 +7,7 @@ import { isObject } from "./backend-words.ts";
 import { type ClassifyContext, classifyResponse } from "./classify.ts";
 import { type ClientRequest, cannotSay, clientEndpoint, responseTo, sendFor } from "./client-fetch.ts";
 import { openConnection } from "./http.ts";
-import { chatRequest, readChat } from "./ollama-chat.ts";
+import { chatRequest, readChat, streamedLines } from "./ollama-chat.ts";
 import { contextTokensFor, type OllamaModel, readOllamaModel } from "./ollama-model.ts";
 import { pullModel } from "./ollama-pull.ts";
 import { plainRequest, refuseOmissions } from "./plain-request.ts";
@@ -67,6 +67,7 @@ function connect(options: EndpointOptions): Endpoint {
 
   const endpoint = clientEndpoint(connection, options.apiKey, {
     ask,
+    streams: streamedLines,
     async listModels(request) {
       const list: unknown = await clientFor(request).list();
       if (isObject(list) && Array.isArray(list.models)) {

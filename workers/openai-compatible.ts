@@ -10,6 +10,8 @@ import { readModelList } from "./model-list.ts";
 import { pathOf } from "./other-endpoints.ts";
 import { withQuota } from "./rate-limit-headers.ts";
 import { type Failure, type HttpResponse, isSuccess } from "./response.ts";
+import { sendStreamed } from "./streamed-answer.ts";
+import { streamedChat } from "./streamed-chat.ts";
 
 /** In what members of this family differ. */
 export interface OpenaiDialect {
@@ -55,14 +57,19 @@ function connect(dialect: OpenaiDialect, options: EndpointOptions): Endpoint {
   const contextTokens = new Map<string, number>();
 
   async function ask(call: BackendCall, withLimit: boolean): Promise<Outcome> {
-    const response = await connection.send({
-      method: "POST",
+    const { onText } = call;
+    const request = {
+      method: "POST" as const,
       path: path + pathOf(call),
       body: JSON.stringify(chatRequest(call, withLimit, dialect.formOption)),
       private: call.private,
       signal: call.signal,
       timeoutMs: call.timeoutMs,
-    });
+    };
+    const isStreamed = onText !== undefined && call.request.endpoint === undefined;
+    const response = isStreamed
+      ? await sendStreamed(connection, request, { dialect: streamedChat, onText })
+      : await connection.send(request);
     if (response.kind !== "response") return response;
     const context = { host, apiKey, request: call.request };
     const outcome = isSuccess(response.status)

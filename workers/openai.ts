@@ -16,6 +16,7 @@ import { readModelList } from "./model-list.ts";
 import { refusedOption, withNewerLimit, withoutRefused } from "./openai-options.ts";
 import { pathOf } from "./other-endpoints.ts";
 import { refuseOmissions } from "./plain-request.ts";
+import { streamedChat } from "./streamed-chat.ts";
 
 /** OpenAI's API through its official client, whose requests go out by our own connection. */
 export const openai: Adapter = {
@@ -81,6 +82,7 @@ function connect(options: EndpointOptions): Endpoint {
 
   return clientEndpoint(connection, apiKey, {
     ask,
+    streams: streamedChat,
     async listModels(request) {
       client ??= loadClient();
       return readModelList(await (await client).get("/models", carrying(request)), host);

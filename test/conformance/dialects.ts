@@ -23,7 +23,23 @@ export interface Dialect {
   readonly refuses: readonly string[];
   /** A success without anything that could be an answer. */
   readonly noChoices: string;
+  /** An answer that comes in pieces. */
+  readonly pieces: Pieces;
 }
+
+/** What is written one after the other. */
+interface Pieces {
+  readonly contentType: string;
+  readonly start: string;
+  delta(text: string): string;
+  end(usage: { input: number; output: number }): string;
+  error(message: string): string;
+}
+
+const event = (data: object, name?: string): string =>
+  `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
+const chunk = (choices: readonly object[], more: object = {}): string =>
+  event({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "served-model", choices, ...more });
 
 const openaiDialect: Dialect = {
   chatPath: "/v1/chat/completions",
@@ -51,6 +67,14 @@ const openaiDialect: Dialect = {
   },
   refuses: [],
   noChoices: JSON.stringify({ id: "x", choices: [] }),
+  pieces: {
+    contentType: "text/event-stream; charset=utf-8",
+    start: `: hello\n\n${chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }])}`,
+    delta: (content) => chunk([{ index: 0, delta: { content }, finish_reason: null }]),
+    end: ({ input, output }) =>
+      `${chunk([{ index: 0, delta: {}, finish_reason: "stop" }])}${chunk([], { usage: { prompt_tokens: input, completion_tokens: output } })}data: [DONE]\n\n`,
+    error: (message) => event({ error: { message, type: "server_error", code: 500 } }),
+  },
 };
 
 const openaiCloudDialect: Dialect = {
@@ -97,6 +121,31 @@ const anthropicDialect: Dialect = {
   constraintOf: ({ output_config }) => (output_config as { format: { schema: unknown } } | undefined)?.format.schema,
   refuses: ["temperature", "top_p", "seed"],
   noChoices: JSON.stringify({ id: "msg_1", type: "message", role: "assistant", stop_reason: "end_turn" }),
+  pieces: {
+    contentType: "text/event-stream; charset=utf-8",
+    start:
+      event(
+        {
+          type: "message_start",
+          message: { id: "msg_1", model: "served-model", content: [], usage: { input_tokens: 9, output_tokens: 1 } },
+        },
+        "message_start",
+      ) +
+      event(
+        { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+        "content_block_start",
+      ),
+    delta: (text) =>
+      event({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text } }, "content_block_delta"),
+    end: ({ output }) =>
+      event({ type: "content_block_stop", index: 0 }, "content_block_stop") +
+      event(
+        { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: output } },
+        "message_delta",
+      ) +
+      event({ type: "message_stop" }, "message_stop"),
+    error: (message) => event({ type: "error", error: { type: "api_error", message } }, "error"),
+  },
 };
 
 const ollamaDialect: Dialect = {
@@ -121,6 +170,19 @@ const ollamaDialect: Dialect = {
     return { max_tokens: num_predict, temperature, top_p, stop, seed };
   },
   noChoices: JSON.stringify({ model: "served-model", done: true }),
+  pieces: {
+    contentType: "application/x-ndjson",
+    start: "",
+    delta: (content) =>
+      `${JSON.stringify({ model: "served-model", message: { role: "assistant", content }, done: false })}\n`,
+    end: ({ input, output }) =>
+      `${JSON.stringify({
+        model: "served-model",
+        message: { role: "assistant", content: "" },
+        ...{ done: true, done_reason: "stop", prompt_eval_count: input, eval_count: output },
+      })}\n`,
+    error: (message) => `${JSON.stringify({ error: message })}\n`,
+  },
 };
 
 /** Every adapter that speaks HTTP; an adapter without an entry here fails the suite. */

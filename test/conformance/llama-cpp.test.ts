@@ -54,6 +54,21 @@ describe.skipIf(!engineIsThere || !modelIsThere)(title, () => {
     );
   });
 
+  it("tells its answer as it comes, but nothing that turns out to be its end", async () => {
+    const told: string[] = [];
+    const request = { ...ask("Tell me a story."), stop: ["upon a"] };
+    for (const change of [{}, { request }]) {
+      told.length = 0;
+      const outcome = await call("Tell me a story.", {
+        maxOutputTokens: 24,
+        ...change,
+        onText: (text: string) => told.push(text),
+      });
+      expect(told.join("")).toBe((outcome as { answer: { text: string } }).answer.text);
+      expect(told.length).toBeGreaterThan(0);
+    }
+  });
+
   it("holds its answer to a schema, and to choices", async () => {
     const schema = {
       type: "object",
