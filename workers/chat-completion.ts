@@ -46,6 +46,8 @@ export function chatRequest(call: BackendCall, withLimit: boolean, formOption = 
     top_p: request.topP ?? defaults.topP,
     stop: request.stop ?? defaults.stop,
     seed: request.seed ?? defaults.seed,
+    service_tier: defaults.serviceTier,
+    priority: defaults.priority,
     ...(request.answerForm === undefined || call.formInWords ? {} : formOption(request.answerForm)),
   };
 }

@@ -22,6 +22,8 @@ export const claudeProgram: CliProgram = {
         `--model=${call.model}`,
         // Also an empty one, else its own takes its place.
         `--system-prompt=${system}`,
+        // Looked at by the program between its messages, so that it bounds what it goes on for, not a single message.
+        ...(call.defaults.maxBudgetUsd === undefined ? [] : [`--max-budget-usd=${call.defaults.maxBudgetUsd}`]),
         ...(schema === undefined ? [] : [`--json-schema=${JSON.stringify(schema)}`]),
       ],
       // A slash at the very beginning would be a command of the program's own.

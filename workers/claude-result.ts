@@ -17,6 +17,10 @@ export function readClaudeResult(
 ): Outcome {
   const result = parse(stdout);
   if (result === undefined) return withoutResult(code, stdout, quote(stderr));
+  if (result.subtype === "error_max_budget_usd") {
+    const message = "claude stopped at this model's maxBudgetUsd before it had an answer; raise it, or ask for less";
+    return { kind: "rejected", message };
+  }
   if (result.is_error === true) return readError(result, quote);
   if (result.num_turns === 0) {
     return { kind: "invalid-answer", message: "claude took the prompt for a command of its own and asked no model" };

@@ -1,6 +1,7 @@
 import type OpenAI from "openai";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { Adapter, BackendCall, Endpoint, EndpointOptions } from "./adapter.ts";
+import { isObject } from "./backend-words.ts";
 import { chatRequest, readCompletionBody } from "./chat-completion.ts";
 import {
   type ClientRequest,
@@ -25,6 +26,9 @@ export const openai: Adapter = {
   needsBaseUrl: true,
   connect,
 };
+
+/** Flex processing costs what a batch does: https://platform.openai.com/docs/guides/flex-processing. */
+const flexPriceFactor = 0.5;
 
 function connect(options: EndpointOptions): Endpoint {
   const connection = openConnection(options);
@@ -76,8 +80,16 @@ function connect(options: EndpointOptions): Endpoint {
     const response = responseTo(request);
     if (response === undefined) return cannotSay(host);
     const read = readCompletionBody(body, response, call, { host, apiKey, request: call.request });
-    if (read.kind !== "answered" || omitted.length === 0) return read;
-    return { kind: "answered", answer: { ...read.answer, omittedOptions: omitted } };
+    if (read.kind !== "answered") return read;
+    const isFlex = isObject(body) && body.service_tier === "flex";
+    return {
+      kind: "answered",
+      answer: {
+        ...read.answer,
+        ...(isFlex ? { priceFactor: flexPriceFactor } : {}),
+        ...(omitted.length > 0 ? { omittedOptions: omitted } : {}),
+      },
+    };
   }
 
   return clientEndpoint(connection, apiKey, {

@@ -59,6 +59,12 @@ export interface ModelConfig {
     readonly topP?: number;
     readonly stop?: readonly string[];
     readonly seed?: number;
+    /** OpenAI's: `flex` is slower and costs half. */
+    readonly serviceTier?: "auto" | "default" | "flex";
+    /** vLLM's, of servers that schedule by priority: lower is earlier. */
+    readonly priority?: number;
+    /** `claude`'s own bound on what one call may go on to spend. */
+    readonly maxBudgetUsd?: number;
   };
   readonly limits?: Limits;
   readonly price?: Price;

@@ -86,6 +86,9 @@ const defaults = closed(
     topP: positive("a number above 0, at most 1").max(1, "a number above 0, at most 1").optional(),
     stop: z.array(z.string("a text"), "a list of texts").optional(),
     seed: z.number("a whole number").int("a whole number").optional(),
+    serviceTier: z.enum(["auto", "default", "flex"], '"auto", "default" or "flex"').optional(),
+    priority: z.number("a whole number").int("a whole number").optional(),
+    maxBudgetUsd: positive("US dollars, above 0").optional(),
   },
   'request options such as { "temperature": 0 }',
 );

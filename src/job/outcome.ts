@@ -21,6 +21,8 @@ export interface Answer {
   readonly omittedOptions?: readonly string[];
   /** What the call cost where the backend itself says so; else it is reckoned from the usage and the model's price. */
   readonly costUsd?: number;
+  /** Of the model's price, where this call was served at another one. Default 1. */
+  readonly priceFactor?: number;
 }
 
 /** One limit as a provider told it beside an answer. */

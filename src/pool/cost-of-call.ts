@@ -49,7 +49,7 @@ export function costOfCall(
     return unbilled.includes(outcome.kind) && payload.request.answerForm === undefined ? 0 : undefined;
   }
   if (end.misfit !== undefined) return undefined;
-  const { usage, costUsd } = outcome.answer;
+  const { usage, costUsd, priceFactor = 1 } = outcome.answer;
   if (costUsd !== undefined) return costUsd;
-  return usage.inputTokens > 0 ? costUsdOf(usage, priceIn(tier, model)) : undefined;
+  return usage.inputTokens > 0 ? priceFactor * costUsdOf(usage, priceIn(tier, model)) : undefined;
 }

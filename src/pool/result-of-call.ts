@@ -27,7 +27,7 @@ export interface CheckedAnswer {
 export function answeredLine(
   { row, payload, model, attempts }: AskedRow,
   { latencyMs, repairs, misfit, json }: CheckedAnswer & { readonly latencyMs: number },
-  { text, finishReason, usage, openaiBody, anthropicBody, costUsd }: Answer,
+  { text, finishReason, usage, openaiBody, anthropicBody, costUsd, priceFactor = 1 }: Answer,
 ): ResultLine {
   return {
     id: payload.id,
@@ -40,7 +40,7 @@ export function answeredLine(
     tier: model.tier,
     finish_reason: finishReason,
     usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens, cached_tokens: usage.cachedTokens },
-    cost_usd: costUsd ?? costUsdOf(usage, model.price),
+    cost_usd: costUsd ?? priceFactor * costUsdOf(usage, model.price),
     latency_ms: latencyMs,
     attempts: attempts + 1 + repairs,
     error:

@@ -16,4 +16,5 @@ it("costs what the backend says, else what the usage costs at the model's price"
   expect(answeredLine(asked, end, answer).cost_usd).toBeCloseTo(0.002);
   expect(answeredLine(asked, end, { ...answer, costUsd: 0.5 }).cost_usd).toBe(0.5);
   expect(answeredLine(asked, end, { ...answer, costUsd: 0 }).cost_usd).toBe(0);
+  expect(answeredLine(asked, end, { ...answer, priceFactor: 0.5 }).cost_usd).toBeCloseTo(0.001);
 });

@@ -180,6 +180,7 @@ const answers: Readonly<Record<"anthropic" | "openai", readonly Documented[]>> =
           text: "Hello!",
           usage: { inputTokens: 1_117, outputTokens: 46, cachedTokens: 1_024 },
           model: "gpt-4o-2024-08-06",
+          priceFactor: 0.5,
         },
       },
     },

@@ -28,6 +28,13 @@ it("does not let claude take a prompt for a command of its own", () => {
   expect(commandOf(claudeProgram, "haiku", { messages: user("/cost of war") }).input).toBe("\n/cost of war");
 });
 
+it("tells claude its model's own bound on what a call may spend", () => {
+  const call = callWith({ request: { messages: user("Hi") }, defaults: { maxBudgetUsd: 0.05 } });
+  const prompt = cliPrompt(call, claudeProgram.takes(call));
+  if ("kind" in prompt) throw new Error(prompt.message);
+  expect(claudeProgram.command(prompt, call, undefined).args).toContain("--max-budget-usd=0.05");
+});
+
 it("asks claude for the schema of an OpenAI body", () => {
   const schema = { type: "object", properties: { label: { type: "string" } } };
   const openaiBody = {

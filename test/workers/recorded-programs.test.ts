@@ -111,6 +111,14 @@ describe("what claude prints", () => {
     expect(read(programs["claude-cli"]!, { code: 0, stdout, stderr: "" })).toMatchObject({ kind: "invalid-answer" });
   });
 
+  it("is a refusal when it stopped at the bound of what the call may spend", () => {
+    const stdout = JSON.stringify({ type: "result", subtype: "error_max_budget_usd", is_error: true, num_turns: 1 });
+    expect(read(programs["claude-cli"]!, { code: 1, stdout, stderr: "" })).toMatchObject({
+      kind: "rejected",
+      message: expect.stringContaining("maxBudgetUsd"),
+    });
+  });
+
   it("is no answer when the model went on after its limit: only the end of it would be printed", () => {
     const modelUsage = { some: { maxOutputTokens: 32_000 } };
     const result = { type: "result", result: "…the end.", usage: { output_tokens: 33_000 }, modelUsage };
