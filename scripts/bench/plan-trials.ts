@@ -1,0 +1,185 @@
+/**
+ * How often a plan's stated range holds: for each trial `plan --sample`, then the run, with cost and time compared. The
+ * server is SIMULATED, in this process: answers of seeded lengths, each as slow as it is long, of three kinds of work.
+ *   node scripts/bench/plan-trials.ts [--trials 100] [--rows 300] [--sample 20] [--program dist/src/cli.js]
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { seededRandom } from "../../test/support/simulated-answers.ts";
+import { type Figure, median } from "./figures.ts";
+import { builtProgram, firstLineOptions } from "./fleet-run.ts";
+import { printFigures, readOptions } from "./run-alone.ts";
+import { inWorkplace } from "./workplace.ts";
+
+export interface PlanTrialsOptions {
+  readonly program: string;
+  readonly trials: number;
+  readonly rows: number;
+  readonly sample: number;
+}
+
+export const planTrialsDefaults: PlanTrialsOptions = { program: builtProgram, trials: 100, rows: 300, sample: 20 };
+
+/** The program says 90 %. */
+const goalShare = 0.85;
+const atOnce = 4;
+const slots = 8;
+const msPerToken = 1;
+
+/** Output tokens of a row. */
+type Workload = (random: () => number) => number;
+
+const normal = (random: () => number): number =>
+  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+const workloads: Readonly<Record<string, Workload>> = {
+  labels: (random) => 40 + Math.floor(random() * 20),
+  summaries: (random) => Math.max(1, Math.round(90 * Math.exp(0.5 * normal(random)))),
+  // One in ten is a long one.
+  mixed: (random) => Math.round(random() < 0.1 ? 300 + 200 * random() : 60 * Math.exp(0.3 * normal(random))),
+};
+
+interface Trial {
+  readonly workload: string;
+  readonly costHeld: boolean;
+  readonly timeHeld: boolean;
+  /** Of the likeliest value, as a part of the actual one. */
+  readonly costError: number;
+  readonly timeError: number;
+}
+
+export interface PlanTrialsResult {
+  readonly trials: readonly Trial[];
+  readonly figures: readonly Figure[];
+}
+
+export async function measurePlanTrials(options: PlanTrialsOptions): Promise<PlanTrialsResult> {
+  const lengths = new Map<string, number>();
+  const server = createServer((request, response) => {
+    let text = "";
+    request.on("data", (part) => {
+      text += part;
+    });
+    request.on("end", () => {
+      if (request.method === "GET") return void response.end('{"object":"list","data":[{"id":"m"}]}');
+      const [, key = ""] = /#(\S+?)[\s"\\]/.exec(text) ?? [];
+      const tokens = lengths.get(key) ?? 1;
+      const message = { role: "assistant", content: "word ".repeat(tokens) };
+      const usage = { prompt_tokens: 60, completion_tokens: tokens, total_tokens: 60 + tokens };
+      const body = { model: "m", choices: [{ index: 0, message, finish_reason: "stop" }], usage };
+      setTimeout(() => response.end(JSON.stringify(body)), tokens * msPerToken);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const trials = await inWorkplace(async (workplace) => {
+      const done: Trial[] = [];
+      let next = 0;
+      const worker = async (): Promise<void> => {
+        for (let seed = next++; seed < options.trials; seed = next++) {
+          done.push(await runTrial(options, seed, port, join(workplace, `trial-${seed}`), lengths));
+        }
+      };
+      await Promise.all(Array.from({ length: atOnce }, worker));
+      return done;
+    });
+    return { trials, figures: figuresOf(trials, options) };
+  } finally {
+    server.close();
+  }
+}
+
+async function runTrial(
+  { program, rows, sample }: PlanTrialsOptions,
+  seed: number,
+  port: number,
+  directory: string,
+  lengths: Map<string, number>,
+): Promise<Trial> {
+  const names = Object.keys(workloads);
+  const workload = names[seed % names.length]!;
+  const random = seededRandom(seed + 1);
+  mkdirSync(directory, { recursive: true });
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const key = `${seed}-${row}`;
+    lengths.set(key, workloads[workload]!(random));
+    return JSON.stringify({ prompt: `#${key} Tell me about it.` });
+  });
+  writeFileSync(join(directory, "in.jsonl"), `${lines.join("\n")}\n`);
+  const price = { inputPerMTok: 1, outputPerMTok: 10 };
+  const config = {
+    tiers: {
+      lab: {
+        provider: "openai-compatible",
+        baseUrl: `http://127.0.0.1:${port}/v1`,
+        location: "local",
+        concurrency: slots,
+      },
+    },
+    models: { small: { tier: "lab", model: "m", price } },
+    tasks: { simple: { primary: "small" } },
+  };
+  writeFileSync(join(directory, "models.json"), JSON.stringify(config));
+  const common = ["in.jsonl", "-o", "out.jsonl", "--config", "models.json", "--data-dir", "data", "--json"];
+  const planned = await ask(program, directory, ["plan", ...common, "--sample", `${sample}`]);
+  const ran = await ask(program, directory, ["run", ...common]);
+  const plan = planned as { done: { cost_usd: number }; cost_usd: Range; seconds: Range };
+  const { cost_usd: cost, wall_s: seconds } = ran as { cost_usd: number; wall_s: number };
+  const left = cost - plan.done.cost_usd;
+  return {
+    workload,
+    costHeld: left >= plan.cost_usd.low && left <= plan.cost_usd.high,
+    timeHeld: seconds >= plan.seconds.low && seconds <= plan.seconds.high,
+    costError: Math.abs(plan.cost_usd.likely - left) / left,
+    timeError: Math.abs(plan.seconds.likely - seconds) / seconds,
+  };
+}
+
+interface Range {
+  readonly low: number;
+  readonly likely: number;
+  readonly high: number;
+}
+
+/** The last line that the program prints. */
+async function ask(program: string, directory: string, args: readonly string[]): Promise<unknown> {
+  const child = spawn(process.execPath, [...firstLineOptions(program), program, ...args], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH, HOME: directory },
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+}
+
+function figuresOf(trials: readonly Trial[], { sample, rows }: PlanTrialsOptions): Figure[] {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const of = (what: "cost" | "time", held: keyof Trial, error: keyof Trial): Figure => {
+    const share = trials.filter((trial) => trial[held]).length / trials.length;
+    const byWorkload = Object.keys(workloads).map((name) => {
+      const own = trials.filter(({ workload }) => workload === name);
+      return `${name} ${own.filter((trial) => trial[held]).length}/${own.length}`;
+    });
+    return {
+      what: `Plan of ${rows} rows after --sample ${sample}: actual ${what} inside the stated 90 % range (median error of the likeliest)`,
+      figure: `${trials.filter((trial) => trial[held]).length} of ${trials.length} trials (${percent(median(trials.map((trial) => Number(trial[error]))))}); ${byWorkload.join(", ")}`,
+      goal: `≥ ${Math.round(goalShare * trials.length)}`,
+      met: share >= goalShare,
+    };
+  };
+  return [of("cost", "costHeld", "costError"), of("time", "timeHeld", "timeError")];
+}
+
+if (import.meta.main) printFigures((await measurePlanTrials(readOptions(planTrialsDefaults))).figures);
