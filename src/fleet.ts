@@ -5,6 +5,7 @@ import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
 import { messageOf } from "./job/errors.ts";
+import { processTimeoutMs } from "./job/heartbeat.ts";
 import { createLatencies } from "./job/latency.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { announceTier } from "./pool/announce-tier.ts";
@@ -12,7 +13,7 @@ import { askOnline, type OnlineContext, type OnlineRow } from "./pool/ask-online
 import { dividePools } from "./pool/divide-pools.ts";
 import type { ExecuteContext } from "./pool/execute-job.ts";
 import { createForeignTurns } from "./pool/foreign-turn.ts";
-import { createGate, processTimeoutMs } from "./pool/gate.ts";
+import { createGate } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createRequestKeeper } from "./pool/keep-requests.ts";
 import { createMembership } from "./pool/membership.ts";

@@ -126,8 +126,7 @@ export async function measureBudgets({ program, runs, rows, pools }: BudgetOptio
             working.shift()!.signal("SIGKILL");
             working.push(await startPool());
           }
-          const spy = setInterval(() => console.log(seed, run.stdout().split("\n").at(-2)?.slice(0,400), run.stderr().slice(-300), billedUsd, budgetUsd, working.map((one) => one.stderr().slice(-200))), 5000);
-          const code = await run.ended; clearInterval(spy); console.log(seed, code, billedUsd, budgetUsd);
+          const code = await run.ended;
           if (code !== 3 && code !== 0) throw new Error(`run ${seed} ended with ${code}: ${run.stderr()}`);
           used.push(billedUsd / budgetUsd);
         }

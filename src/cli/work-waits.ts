@@ -1,5 +1,5 @@
 import type { Fleet } from "../fleet.ts";
-import { processTimeoutMs } from "../pool/gate.ts";
+import { processTimeoutMs } from "../job/heartbeat.ts";
 import { findSilentOwners } from "../queue/silent-owners.ts";
 
 const lookEveryMs = 1_000;

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import type { JobLabels } from "../job/batch.ts";
+import { processTimeoutMs } from "../job/heartbeat.ts";
 import { coalesce } from "../queue/coalesce.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
@@ -66,9 +67,6 @@ export interface GateQuestion {
 }
 
 export type Gate = (job: JobLabels, callNumber: number, terms?: Terms) => Promise<Verdict>;
-
-/** A silent process counts as dead after this long; its heartbeat comes every quarter of it. */
-export const processTimeoutMs = 8_000;
 
 /**
  * @param incarnation what this process believes Redis to be; the gate passes nothing of a batch whose owner has not

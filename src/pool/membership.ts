@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
+import { processTimeoutMs } from "../job/heartbeat.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
-import { processTimeoutMs } from "./gate.ts";
 import type { ProcessNotice } from "./process-notice.ts";
 import type { SizeMember } from "./sized-endpoints.ts";
 

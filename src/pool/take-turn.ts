@@ -1,7 +1,8 @@
 import type { Redis } from "ioredis";
+import { processTimeoutMs } from "../job/heartbeat.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
-import { type Charge, processTimeoutMs, readCharge, type Terms } from "./gate.ts";
+import { type Charge, readCharge, type Terms } from "./gate.ts";
 
 /** A call that no batch holds asks for its turn. */
 export interface TurnQuestion {

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { processTimeoutMs } from "../job/heartbeat.ts";
 import type { FleetNames } from "../queue/names.ts";
 
 /** Money of one batch, in US dollars. */
@@ -71,6 +72,15 @@ export function createRunBudget(
     return seen;
   }
 
+  /** A killed pool's calls stay on record until their rows are asked again, which nothing can pay for. */
+  async function isAnyCallAlive(): Promise<boolean> {
+    const callers = new Set((await redis.hvals(keys.calls)).map((call) => call.split(" ", 1)[0]!));
+    if (callers.size === 0) return false;
+    const [seconds] = await redis.time();
+    const beats = await redis.zmscore(names.processes, ...callers);
+    return beats.some((beatMs) => beatMs !== null && Number(beatMs) > Number(seconds) * 1_000 - processTimeoutMs);
+  }
+
   return {
     async announce() {
       if (budgetUsd === undefined) {
@@ -106,7 +116,7 @@ export function createRunBudget(
         }
         if (recorded() !== lastRecorded) [lastRecorded, changedAtMs] = [recorded(), Date.now()];
         if (isTold || !isExhausted || reservedUsd > 0 || Date.now() - changedAtMs < quietForMs) return;
-        if ((await redis.hlen(keys.calls)) > 0) return;
+        if (await isAnyCallAlive()) return;
         isTold = true;
         onSpent();
       }

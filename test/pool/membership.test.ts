@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { processTimeoutMs } from "../../src/pool/gate.ts";
+import { processTimeoutMs } from "../../src/job/heartbeat.ts";
 import { createMembership, type Membership } from "../../src/pool/membership.ts";
 import { connectRedis } from "../../src/queue/connection.ts";
 import { type FleetNames, fleetNames } from "../../src/queue/names.ts";
