@@ -8,7 +8,7 @@ const server = withRedis();
 
 it("ends a run whose budget is spent when only a killed pool has calls on record, and not while a living one has", async () => {
   const { client: redis } = server;
-  const names = fleetNames("run-budget");
+  const names = fleetNames(server.newFleetName());
   const keys = names.batch("b");
   const [seconds] = await redis.time();
   await redis.zadd(names.processes, Number(seconds) * 1_000 - 60_000, "7-killed", Number(seconds) * 1_000, "8-living");
