@@ -208,7 +208,7 @@ export async function joinFleet(options: JoinOptions) {
     claims,
     placeRows,
     record,
-    waitForTurn: createForeignTurns(takeTurn),
+    waitForTurn: createForeignTurns(onlineContext),
     /** Asks a row at once, in no queue; see online-call.ts, which makes the row. */
     askOnline: (row: OnlineRow) => askOnline(row, onlineContext),
     latencies,

@@ -7,7 +7,7 @@ import { failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PromptRow } from "./job/row.ts";
 import type { LiveBatch } from "./live-batch.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
-import { askInForm } from "./pool/ask-in-form.ts";
+import { type AskedEnd, askInForm } from "./pool/ask-in-form.ts";
 import { decideAfter } from "./pool/decide-retry.ts";
 import { answeredLine, failedLine } from "./pool/result-of-call.ts";
 import { type ForeignJob, stallOptions } from "./pool/run-pool.ts";
@@ -38,15 +38,19 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     }
     const blocked = pool.blockedFor(model.model);
     if (blocked !== undefined) return { kind: "later", delayMs: Math.round(blocked.delayMs) };
-    const cameBack = job.attemptsStarted > 1;
-    const laterMs = await fleet().waitForTurn(pool, { model, task: row.task, payload: row.payload, cameBack });
-    if (laterMs !== undefined) return { kind: "later", delayMs: Math.round(laterMs) };
-
-    const payload = JSON.parse(row.payload) as RowPayload;
     const rowKey = `foreign-${job.id}`;
     const attempts = ownErrors.get(rowKey) ?? 0;
-    const asked = { row: 0, payload, model, attempts };
-    const end = await askInForm(asked, (again) => pool.call(rowKey, again));
+    const asked = { row: 0, payload: JSON.parse(row.payload) as RowPayload, model, attempts };
+    const cameBack = job.attemptsStarted > 1;
+    const turn = await fleet().waitForTurn(pool, { asked, payload: row.payload, cameBack });
+    if ("laterMs" in turn) return { kind: "later", delayMs: Math.round(turn.laterMs) };
+
+    let end: AskedEnd | undefined;
+    try {
+      end = await askInForm(asked, (again) => pool.call(rowKey, again));
+    } finally {
+      turn.end(end);
+    }
     if (end.outcome.kind === "answered") {
       return { value: await deliver(fleet(), job, row, answeredLine(asked, end, end.outcome.answer)) };
     }
