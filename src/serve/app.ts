@@ -1,4 +1,5 @@
 import express, { type Express } from "express";
+import { anthropicModelRoutes } from "./anthropic-model-routes.ts";
 import { batchRoutes } from "./batch-routes.ts";
 import { boardRoutes } from "./board.ts";
 import { limitBodies } from "./bodies.ts";
@@ -7,6 +8,7 @@ import { fileRoutes } from "./file-routes.ts";
 import { guard } from "./guard.ts";
 import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
+import { messageBatchRoutes } from "./message-batch-routes.ts";
 import { modelRoutes } from "./model-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
@@ -27,6 +29,8 @@ export function createApp(context: ServeContext): Express {
   app.use(limitBodies(context.config.serve.limits), guard(context));
   app.use(fileRoutes(context));
   app.use(batchRoutes(context));
+  app.use(messageBatchRoutes(context));
+  app.use(anthropicModelRoutes(context));
   app.use(modelRoutes(context));
   app.use(boardRoutes(context));
 

@@ -26,6 +26,8 @@ export interface BatchRecord {
   /** Feeds nothing for now. */
   readonly paused: boolean;
   readonly counts: BatchCounts;
+  /** Of its failed rows, once it has ended: those that were not asked, or not to an end. */
+  readonly notAsked?: { readonly cancelled: number; readonly expired: number };
   readonly usage: BatchUsage;
   readonly costUsd: number;
 }

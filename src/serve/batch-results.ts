@@ -17,7 +17,7 @@ export interface BatchTotals {
   readonly counts: BatchCounts;
   readonly usage: BatchUsage;
   readonly costUsd: number;
-  readonly expired: number;
+  readonly notAsked: { readonly cancelled: number; readonly expired: number };
 }
 
 /** All results in input order; there whole or not at all. */
@@ -33,18 +33,20 @@ export async function writeResults({ table, segmentPaths }: OwnedBatch, { result
 }
 
 export async function countResults({ resultsPath }: BatchPlace): Promise<BatchTotals> {
-  let [completed, failed, expired, costUsd] = [0, 0, 0, 0];
+  let [completed, failed, costUsd] = [0, 0, 0];
+  const notAsked = { cancelled: 0, expired: 0 };
   const usage = { inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
   for await (const result of readWhole(resultsPath)) {
     if (result.status === "answered") completed++;
     else failed++;
-    if (result.error?.code === "deadline_passed") expired++;
+    if (result.error?.code === "deadline_passed") notAsked.expired++;
+    if (result.error?.code === "cancelled") notAsked.cancelled++;
     usage.inputTokens += result.usage.input_tokens;
     usage.outputTokens += result.usage.output_tokens;
     usage.cachedTokens += result.usage.cached_tokens;
     costUsd += result.cost_usd;
   }
-  return { counts: { total: completed + failed, completed, failed }, usage, costUsd, expired };
+  return { counts: { total: completed + failed, completed, failed }, usage, costUsd, notAsked };
 }
 
 /** The two files of OpenAI's API, each row in one of them; a file without rows is left out. */

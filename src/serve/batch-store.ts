@@ -30,8 +30,11 @@ export interface BatchPlace {
 /** Records on disk; what one server writes, another of the same directory reads. */
 export interface BatchStore {
   placeOf(id: string): BatchPlace;
-  /** The batch is there whole, with its lines, or not at all. */
-  create(record: BatchRecord, lines: AsyncIterable<string> | undefined): Promise<void>;
+  /**
+   * The batch is there whole, with its lines, or not at all. Lines that come here were looked at on their way: nothing is
+   * left to validate of them.
+   */
+  create(record: BatchRecord, lines: AsyncIterable<string> | undefined): Promise<BatchRecord>;
   /** @param isMilestone a new status, which must survive a power cut. Default true. */
   write(record: BatchRecord, isMilestone?: boolean): void;
   read(id: string): BatchRecord | undefined;
@@ -73,9 +76,11 @@ export function openBatchStore(directory: string): BatchStore {
       const making = join(directory, `.new-${record.id}`);
       mkdirSync(making, { mode: 0o700 });
       try {
-        if (lines !== undefined) await writeLines(join(making, "input.jsonl"), lines);
-        writeRecord(making, record, true);
+        const rows = lines === undefined ? undefined : await writeLines(join(making, "input.jsonl"), lines);
+        const created = rows === undefined ? record : inProgress(record, rows);
+        writeRecord(making, created, true);
         renameSync(making, join(directory, record.id));
+        return created;
       } catch (error) {
         rmSync(making, { recursive: true, force: true });
         throw error;
@@ -101,10 +106,27 @@ export function openBatchStore(directory: string): BatchStore {
   };
 }
 
-async function writeLines(path: string, lines: AsyncIterable<string>): Promise<void> {
+function inProgress(record: BatchRecord, total: number): BatchRecord {
+  const reachedAtMs = { ...record.reachedAtMs, in_progress: Date.now() };
+  return { ...record, status: "in_progress", reachedAtMs, counts: { ...record.counts, total } };
+}
+
+const textPerWrite = 256 * 1024;
+
+/** How many there are. */
+async function writeLines(path: string, lines: AsyncIterable<string>): Promise<number> {
   await using file = await open(path, "wx", 0o600);
-  for await (const line of lines) await file.writeFile(`${line}\n`);
+  let [count, text] = [0, ""];
+  for await (const line of lines) {
+    count++;
+    text += `${line}\n`;
+    if (text.length < textPerWrite) continue;
+    await file.appendFile(text);
+    text = "";
+  }
+  await file.appendFile(text);
   await file.sync();
+  return count;
 }
 
 /** What a kill left in the middle of making or removing a batch; another server may be at a younger one. */

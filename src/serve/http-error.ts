@@ -22,11 +22,12 @@ interface HttpErrorDetails {
   readonly param?: string | null;
 }
 
-/** Turns what a route throws into OpenAI's error object, or Anthropic's under its routes; nothing of the program leaks. */
+/** Turns what a route throws into the error object of the API that the client speaks; nothing of the program leaks. */
 export const answerError: ErrorRequestHandler = (error, request, response, next) => {
   if (response.headersSent) return next(error);
   const { status, message, code, param } = describe(error);
-  const isAnthropic = request.originalUrl.split("?")[0]!.includes("/v1/messages");
+  const isAnthropic =
+    request.headers["anthropic-version"] !== undefined || request.originalUrl.split("?")[0]!.includes("/v1/messages");
   response
     .status(status)
     .json(

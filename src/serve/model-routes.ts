@@ -7,7 +7,7 @@ import { HttpError } from "./http-error.ts";
 export function modelRoutes({ config }: ServeContext): Router {
   const routes = Router();
   const startedSeconds = Math.floor(Date.now() / 1_000);
-  const owners = ownersOf(config);
+  const owners = modelOwners(config);
   const objectOf = (id: string, owner: string) => ({ id, object: "model", created: startedSeconds, owned_by: owner });
 
   routes.get("/v1/models", (_request, response) => {
@@ -27,7 +27,7 @@ export function modelRoutes({ config }: ServeContext): Router {
 }
 
 /** Aliases, then the providers' own ids; the first entry of an id has it, as where a row names it. */
-function ownersOf({ models }: Config): ReadonlyMap<string, string> {
+export function modelOwners({ models }: Config): ReadonlyMap<string, string> {
   const owners = new Map(Object.values(models).map(({ alias, tier }) => [alias, tier]));
   for (const { model, tier } of Object.values(models)) {
     if (model !== "auto" && !owners.has(model)) owners.set(model, tier);

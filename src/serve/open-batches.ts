@@ -147,9 +147,9 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
         usage: { inputTokens: 0, outputTokens: 0, cachedTokens: 0 },
         costUsd: 0,
       };
-      await store.create(record, "lines" in input ? input.lines : undefined);
+      const created = await store.create(record, "lines" in input ? input.lines : undefined);
       takeUp(record.id);
-      return record;
+      return created;
     },
     get,
     list,

@@ -18,12 +18,7 @@ export function pageOf<One extends { readonly id: string }>(
 ): Record<string, unknown> {
   const limit = limitOf(textOf(query, "limit"), most, usual);
   const after = textOf(query, "after");
-  const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
-  if (after !== undefined && start === 0) {
-    throw new HttpError(400, `after: expected an id of the list, found ${JSON.stringify(after.slice(0, 100))}`, {
-      param: "after",
-    });
-  }
+  const start = after === undefined ? 0 : placeOf(all, "after", after) + 1;
   const page = all.slice(start, start + limit);
   return {
     object: "list",
@@ -32,6 +27,36 @@ export function pageOf<One extends { readonly id: string }>(
     last_id: page.at(-1)?.id ?? null,
     has_more: start + limit < all.length,
   };
+}
+
+/** One page as Anthropic's clients read it: what follows `after_id`, or what stands right before `before_id`. */
+export function idPageOf<One extends { readonly id: string }>(
+  all: readonly One[],
+  query: Query,
+  objectOf: (one: One) => Record<string, unknown>,
+): Record<string, unknown> {
+  const limit = limitOf(textOf(query, "limit"), 1_000, 20);
+  const [after, before] = [textOf(query, "after_id"), textOf(query, "before_id")];
+  if (after !== undefined && before !== undefined) {
+    throw new HttpError(400, "expected after_id or before_id, found both; leave one out");
+  }
+  const start = after === undefined ? 0 : placeOf(all, "after_id", after) + 1;
+  const end = before === undefined ? all.length : placeOf(all, "before_id", before);
+  const page = before === undefined ? all.slice(start, start + limit) : all.slice(Math.max(0, end - limit), end);
+  return {
+    data: page.map(objectOf),
+    has_more: page.length < end - start,
+    first_id: page[0]?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+  };
+}
+
+function placeOf(all: readonly { readonly id: string }[], name: string, cursor: string): number {
+  const place = all.findIndex(({ id }) => id === cursor);
+  if (place !== -1) return place;
+  throw new HttpError(400, `${name}: expected an id of the list, found ${JSON.stringify(cursor.slice(0, 100))}`, {
+    param: name,
+  });
 }
 
 function limitOf(text: string | undefined, most: number, usual: number): number {

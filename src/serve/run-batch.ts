@@ -137,9 +137,9 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
   async function publish(): Promise<void> {
     const totals = await countResults(place);
     const published = record.api === "openai" ? await publishFiles(record, place, totals, files) : {};
-    const { counts, usage, costUsd, expired } = totals;
-    const status = isCancelled() ? "cancelled" : expired > 0 ? "expired" : "completed";
-    move(status, { ...published, counts, usage, costUsd });
+    const { counts, usage, costUsd, notAsked } = totals;
+    const status = isCancelled() ? "cancelled" : notAsked.expired > 0 ? "expired" : "completed";
+    move(status, { ...published, counts, notAsked, usage, costUsd });
   }
 
   return {
