@@ -29,6 +29,7 @@ const wiring = [
   "src/ask-consensus.ts",
   "src/index.ts",
   "src/own-batch.ts",
+  "src/batch-ownership.ts",
   "src/file-batch.ts",
   "src/run-file.ts",
   "src/run-report.ts",

@@ -3,6 +3,7 @@ import type { Fleet } from "./fleet.ts";
 import type { Input } from "./intake/open-input.ts";
 import { type OwnedBatch, ownBatch } from "./own-batch.ts";
 import type { FeedLine } from "./queue/feed.ts";
+import type { BatchShare } from "./queue/window-shares.ts";
 import type { LineReader } from "./read-lines.ts";
 import { createRunBudget, type Spending } from "./results/run-budget.ts";
 import { type RunState, removeRunFiles, writeRunState } from "./results/run-state.ts";
@@ -18,6 +19,8 @@ export interface FileBatchOptions {
   /** Asks no other rows. Default: all. */
   readonly only?: ReadonlySet<number> | undefined;
   readonly withPools: boolean;
+  /** Its part of the tiers beside other batches. Default: it is alone. */
+  readonly share?: BatchShare;
   /** From the first start of the batch. */
   readonly deadlineMs?: number | undefined;
   readonly budgetUsd?: number | undefined;
@@ -89,7 +92,8 @@ export async function startFileBatch(options: FileBatchOptions): Promise<FileBat
   };
 }
 
-function own({ fleet, state, workPath, input, lines, models, only, withPools }: FileBatchOptions): Promise<OwnedBatch> {
+function own(options: FileBatchOptions): Promise<OwnedBatch> {
+  const { fleet, state, workPath, input, lines, models, only, withPools } = options;
   return ownBatch({
     fleet,
     batchId: state.batchId,
@@ -102,6 +106,7 @@ function own({ fleet, state, workPath, input, lines, models, only, withPools }: 
     readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
     lineNumberOf: (index) => input.lineNumberOf(index),
     possibleTiers: lines.possibleTiers,
+    share: options.share,
     // Pools elsewhere do not say what they take: enough for several of them, until their answers tell.
     concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 256,
     async onTier(tier) {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { claimOwnership } from "./batch-ownership.ts";
 import type { ModelConfig } from "./config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { BatchState } from "./job/batch.ts";
@@ -10,6 +11,7 @@ import { createFeeder, type Feeder, type FeedLine } from "./queue/feed.ts";
 import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
 import { OwnershipLost } from "./queue/place-rows.ts";
 import { redisScript } from "./queue/redis-script.ts";
+import type { BatchShare } from "./queue/window-shares.ts";
 import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
 import {
@@ -37,6 +39,8 @@ export interface OwnBatchOptions {
   readonly lineNumberOf: (index: number) => number;
   readonly possibleTiers: number;
   readonly concurrencyOf: (tier: string) => number;
+  /** Its part of the tiers beside other batches of this process; left at its end. Default: it is alone. */
+  readonly share?: BatchShare | undefined;
   /** A row for this tier is about to be fed for the first time. */
   readonly onTier: (tier: string) => Promise<void>;
 }
@@ -54,6 +58,8 @@ export interface OwnedBatch {
   waitReason(): string | undefined;
   /** Ends every row that has no result yet with this failure. */
   endRemaining(code: ErrorCode, message: string): Promise<void>;
+  /** While paused nothing more is fed, unless rows are to be ended. */
+  pauseFeeding(isPaused: boolean): void;
   /** Feeds nothing more. */
   stopFeeding(): void;
   /** Collects what is recorded and ends, resumable. To be called when the pools have drained. */
@@ -77,25 +83,21 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     judge.noteStored(result);
   });
 
-  async function claim(rebuild: boolean) {
-    return fleet.claims.claim({
-      batchId,
-      outputPath,
-      processId: fleet.processId,
-      lowestEpoch: (earlier.at(-1)?.epoch ?? 0) + 1,
-      generation,
-      incarnation: fleet.incarnation(),
-      models: options.models,
-      storedBitmap: table.storedBitmap(),
-      rebuild,
-      keepAnswered: options.retryFailedBelowEpoch > 0,
-    });
-  }
-  const claimed = await claim(false);
-  let epoch = claimed.epoch;
-  const segment = await createSegment(segmentPath(outputPath, epoch), batchId);
+  const ownership = await claimOwnership({
+    fleet,
+    batchId,
+    generation,
+    outputPath,
+    lowestEpoch: (earlier.at(-1)?.epoch ?? 0) + 1,
+    models: options.models,
+    keepAnswered: options.retryFailedBelowEpoch > 0,
+    storedBitmap: () => table.storedBitmap(),
+  });
+  const segment = await createSegment(segmentPath(outputPath, ownership.epoch), batchId);
   const segmentPaths = [...earlier.map((one) => one.path), segment.path];
   const ownSegment = segmentPaths.length - 1;
+
+  const place = () => ({ batchId, generation, epoch: ownership.epoch });
 
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<"whole" | "stopped">();
   let state: BatchState = "open";
@@ -108,9 +110,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     readLineAt: options.readLineAt,
     table,
     prepare: judge.prepare,
-    placedBefore: claimed.placedBefore,
+    placedBefore: ownership.placedBefore,
     possibleTiers: options.possibleTiers,
     concurrencyOf: options.concurrencyOf,
+    share: options.share,
     async place(rows) {
       for (const row of rows) {
         const tier = row.tiers[0]!;
@@ -119,11 +122,11 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
         for (const one of row.tiers) await options.onTier(one);
       }
       try {
-        const jobRows = await fleet.placeRows({ batchId, generation, epoch }, rows, feeder.windows.rowsPerJob);
+        const jobRows = await fleet.placeRows(place(), rows, feeder.windows.rowsPerJob);
         feeder.windows.noteJobs(rows, jobRows);
       } catch (error) {
         if (!(error instanceof OwnershipLost)) throw error;
-        await checkOwnership();
+        await ownership.check();
         // Redis came back, or was emptied, and did not know this owner when it was asked.
         if (fleet.incarnation() !== "" && (await fleet.redis.exists(keys.batch)) === 0) await rebuild();
         else await sleep(100);
@@ -146,17 +149,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     stream: keys.results,
     store,
     async trim(firstToKeep) {
-      const trimmed = await trimScript([keys.batch, keys.results], [epoch, firstToKeep]);
-      if (trimmed !== 1 && fleet.incarnation() !== "") await checkOwnership();
+      const trimmed = await trimScript([keys.batch, keys.results], [ownership.epoch, firstToKeep]);
+      if (trimmed !== 1 && fleet.incarnation() !== "") await ownership.check();
     },
   });
-
-  async function checkOwnership(): Promise<void> {
-    const [owner, current] = await fleet.redis.hmget(keys.batch, "owner", "epoch");
-    if (owner !== null && owner !== fleet.processId && Number(current) > epoch) {
-      throw new OwnershipLost(`batch ${batchId} was taken over by ${owner}`);
-    }
-  }
 
   async function store(group: readonly Recorded[]): Promise<void> {
     const fresh = new Map<number, string>();
@@ -180,8 +176,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   /** Redis came back as somebody else: what it must know is set again from the files before any gate passes. */
   async function rebuild(): Promise<void> {
     waitReason = "Redis came back; its state is being rebuilt from the files";
-    const again = await claim(true);
-    epoch = again.epoch;
+    await ownership.claimAgain();
     if (state !== "open") await fleet.redis.hset(keys.batch, "state", state);
     collector.rewind();
     feeder.feedAgain([...feeder.windows.fedRows().keys()]);
@@ -193,14 +188,8 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   async function sweep(): Promise<void> {
     // Redis came back while the batch was being claimed: what was said of it is of the one before.
     if (await fleet.claims.isOfEarlierRedis(batchId, fleet.incarnation())) await rebuild();
-    const place = { batchId, generation, epoch };
-    const lost = await findLostRows(
-      fleet.redis,
-      fleet.names,
-      fleet.queues,
-      place,
-      suspectRows(feeder.windows.fedRows()),
-    );
+    const suspects = suspectRows(feeder.windows.fedRows());
+    const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, place(), suspects);
     feeder.feedAgain(lost.filter((row) => table.stateOf(row) === "fed"));
   }
   const sweeper = setInterval(() => void sweep().catch(() => {}), sweepEveryMs);
@@ -219,6 +208,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     clearInterval(sweeper);
     fleet.offIncarnation(onIncarnation);
     feeder.stop();
+    options.share?.leave();
     collector.finish();
     await Promise.allSettled([feeding, collecting]);
     blocking.disconnect();
@@ -238,7 +228,11 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       state = "stopping";
       await fleet.claims.setState(batchId, "open", "stopping");
       for (const running of fleet.pools()) running.pool.abort(batchId);
+      feeder.pause(false);
       feeder.feedAgain([...feeder.windows.fedRows().keys()]);
+    },
+    pauseFeeding(isPaused) {
+      if (state === "open") feeder.pause(isPaused);
     },
     stopFeeding: () => feeder.stop(),
     async stop() {

@@ -1,7 +1,9 @@
 import type { RowTable } from "../job/row-table.ts";
 import type { RowToPlace } from "./place-rows.ts";
 import { createPreparedAhead } from "./prepared-ahead.ts";
-import { createWindows, type Windows } from "./window.ts";
+import { createWakeUp } from "./wake-up.ts";
+import { createWindows, type TierWindow, type Windows } from "./window.ts";
+import type { BatchShare } from "./window-shares.ts";
 
 /** A line of the input as the feeder needs it. */
 export interface FeedLine {
@@ -30,6 +32,8 @@ export interface FeedOptions {
   /** How many tiers rows of this input can possibly go to. */
   readonly possibleTiers: number;
   readonly concurrencyOf: (tier: string) => number;
+  /** Its part of the tiers beside other batches. Default: it is alone. */
+  readonly share?: BatchShare | undefined;
   /** The whole input was seen; so many rows it has. */
   readonly onScanned: (rows: number) => void;
 }
@@ -44,6 +48,8 @@ export interface Feeder {
   stored(row: number): void;
   /** Feeds rows of the window once more, under new job ids. */
   feedAgain(rows: Iterable<number>): void;
+  /** While paused nothing more is fed; what is in the window goes on. */
+  pause(isPaused: boolean): void;
   stop(): void;
 }
 
@@ -62,36 +68,13 @@ const quietAfterMs = 200;
  */
 export function createFeeder(options: FeedOptions): Feeder {
   const { table, prepare } = options;
-  const windows = createWindows(options.concurrencyOf);
+  const windows = createWindows(options.concurrencyOf, options.share);
   const again = new Set(options.placedBefore);
-  let [scannedAll, stopped, signalled, rowsSeen] = [false, false, false, 0];
+  let [scannedAll, stopped, paused, rowsSeen] = [false, false, false, 0];
   let [lastLookMs, lastStoredMs] = [0, Date.now()];
   const ahead = createPreparedAhead<PreparedLine>();
-  let wake = () => {};
+  const { wake: signal, wait: nextSignal } = createWakeUp();
   const chunk: ChunkPosition = { lines: [], at: 0, looked: false, prepared: undefined, preparedBefore: false };
-
-  function signal(): void {
-    signalled = true;
-    wake();
-  }
-
-  /** Waits for room or for the time; a signal since the last wait counts. */
-  function nextSignal(timeoutMs: number | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      if (signalled) {
-        signalled = false;
-        resolve();
-        return;
-      }
-      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
-      wake = () => {
-        signalled = false;
-        wake = () => {};
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
 
   function take(index: number, offset: number, prepared: PreparedLine, into: RowToPlace[]): void {
     if (prepared.kind === "failed") {
@@ -104,6 +87,17 @@ export function createFeeder(options: FeedOptions): Feeder {
     table.feed(index, offset, window.number);
     window.enter(index, prepared.row.payload.length, prepared.row.tiers);
     into.push({ ...prepared.row, again: again.delete(index) });
+  }
+
+  const windowFor = (prepared: PreparedLine): TierWindow =>
+    prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!, prepared.row.lane);
+
+  /** Tells other batches what this one waits for. A placing that is full says nothing of what would have come next. */
+  function sayWants(rows: readonly RowToPlace[]): void {
+    const waiting = chunk.prepared && windowFor(chunk.prepared);
+    const isFull = rows.length >= rowsPerPlacing;
+    for (const window of windows.all())
+      window.wants(!paused && (window.parked > 0 || window === waiting || (isFull && window.rows > 0)));
   }
 
   /** Parked rows of every tier that has room, oldest first. */
@@ -150,8 +144,7 @@ export function createFeeder(options: FeedOptions): Feeder {
         continue;
       }
       const prepared = chunk.prepared ?? prepare(line, !chunk.preparedBefore);
-      const window =
-        prepared.kind === "failed" ? windows.ownRecords : windows.of(prepared.row.tiers[0]!, prepared.row.lane);
+      const window = windowFor(prepared);
       if (prepared.kind === "row" && (window.parked > 0 || !window.hasRoom())) {
         if (window.parked === 0 && windows.fullCount() + 1 >= options.possibleTiers) {
           // No other tier could be waiting for a row behind this one: it stays where it is.
@@ -178,13 +171,14 @@ export function createFeeder(options: FeedOptions): Feeder {
     const lines = options.lines()[Symbol.asyncIterator]();
     while (!stopped) {
       const rows: RowToPlace[] = [];
-      takeParked(rows);
+      if (!paused) takeParked(rows);
       const waitForLookMs = lookAheadWaitMs();
       if (!scannedAll && rows.length < rowsPerPlacing && waitForLookMs === 0) {
         chunk.looked = false;
         lastLookMs = Date.now();
         await scan(lines, rows);
       }
+      sayWants(rows);
       if (rows.length > 0) await options.place(rows);
       else await nextSignal(scannedAll || chunk.prepared !== undefined ? undefined : waitForLookMs);
     }
@@ -193,7 +187,7 @@ export function createFeeder(options: FeedOptions): Feeder {
 
   /** 0: look at new lines now; undefined: there is nothing to be found there until a window has room. */
   function lookAheadWaitMs(): number | undefined {
-    if (!windows.ownRecords.hasRoom()) return undefined;
+    if (paused || !windows.ownRecords.hasRoom()) return undefined;
     if (!windows.someAreFull()) return 0;
     if (windows.fullCount() >= options.possibleTiers) return undefined;
     const nowMs = Date.now();
@@ -229,6 +223,10 @@ export function createFeeder(options: FeedOptions): Feeder {
       // What was learned of lines that wait for room may be no longer true.
       chunk.prepared = undefined;
       ahead.clear();
+      signal();
+    },
+    pause(isPaused) {
+      paused = isPaused;
       signal();
     },
     stop() {

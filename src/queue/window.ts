@@ -1,3 +1,5 @@
+import { type BatchShare, createWindowShares, type LaneShare } from "./window-shares.ts";
+
 /** The rows of one tier (or lane of it) that are in Redis: fed, and without a result on disk. */
 export interface TierWindow {
   readonly tier: string;
@@ -9,6 +11,8 @@ export interface TierWindow {
   cursor: number;
   readonly rows: number;
   hasRoom(): boolean;
+  /** Whether rows for it wait here; others may have its part of the tier while none does. */
+  wants(isWanting: boolean): void;
   /** Rows that its jobs should hold: what keeps a slot busy for a quarter of a second, at most. */
   rowsPerJob(): number;
   /** A call of the tier took this long. */
@@ -45,8 +49,6 @@ export interface Windows {
   noteJobs(rows: readonly { readonly row: number }[], jobRows: readonly (number | undefined)[]): void;
 }
 
-/** All windows together hold at most this many bytes of payloads. */
-const mostBytes = 64 * 1024 * 1024;
 const mostRows = 4_000;
 const leastRows = 64;
 /** The row table numbers them in a byte; lanes beyond that share their tier's window. */
@@ -63,31 +65,28 @@ const newestWeight = 1 / 16;
  * A window holds what its tier finishes in about a second: the owner refills it within milliseconds, so more would only
  * be memory. At least four times the calls in flight, so that no slot waits for a row; one and a quarter before the first
  * answer.
+ * @param share the batch's part beside others; default: it is alone.
  */
-export function createWindows(concurrencyOf: (tier: string) => number): Windows {
+export function createWindows(
+  concurrencyOf: (tier: string) => number,
+  share: BatchShare = createWindowShares().join(1),
+): Windows {
   const windows: TierWindow[] = [];
   const byLane = new Map<string, TierWindow>();
   const fed = new Map<number, FedRow>();
   let bytesInside = 0;
   const leaveHooks = new Map<TierWindow, (row: FedRow) => void>();
 
-  function create(tier: string, slots: () => number, limit: (rowsPerSecond: number) => number): TierWindow {
-    let rows = 0;
+  function create(
+    tier: string,
+    place: LaneShare,
+    slots: () => number,
+    limit: (rowsPerSecond: number) => number,
+  ): TierWindow {
     let latencyMs: number | undefined;
-    let drained = 0;
-    let drainPerSecond = 0;
-    let measuredAtMs = Date.now();
-    function measureDrain(): void {
-      const elapsedMs = Date.now() - measuredAtMs;
-      if (elapsedMs < 250) return;
-      drainPerSecond = (drained * 1_000) / elapsedMs;
-      drained = 0;
-      measuredAtMs += elapsedMs;
-    }
-    /** What it has done of late, or could do: the one is more with pools elsewhere, the other while it still gets going. */
+    /** What was done of late, or could be: the one is more with pools elsewhere, the other while it still gets going. */
     function rowsPerSecond(): number {
-      measureDrain();
-      return Math.max(drainPerSecond, latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
+      return Math.max(place.drainPerSecond(), latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
     }
     const window: TierWindow = {
       tier,
@@ -95,10 +94,14 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
       parked: 0,
       cursor: 0,
       get rows() {
-        return rows;
+        return place.rows;
       },
       hasRoom() {
-        return rows === 0 || (rows < limit(rowsPerSecond()) && bytesInside < mostBytes);
+        if (place.rows === 0) return true;
+        return place.rows < place.limit(limit(rowsPerSecond())) && bytesInside < share.mostBytes();
+      },
+      wants(isWanting) {
+        place.wants = isWanting;
       },
       rowsPerJob() {
         if (latencyMs === undefined) return 1;
@@ -109,14 +112,14 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
         latencyMs = latencyMs === undefined ? leastMs : latencyMs + (leastMs - latencyMs) * newestWeight;
       },
       enter(row, bytes, tiers) {
-        rows++;
+        place.rows++;
         bytesInside += bytes;
         fed.set(row, { window, bytes, fedAtMs: Date.now(), tiers, jobRow: row });
       },
     };
     leaveHooks.set(window, (row) => {
-      rows--;
-      drained++;
+      place.rows--;
+      place.noteDrained();
       bytesInside -= row.bytes;
     });
     windows.push(window);
@@ -125,6 +128,8 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
 
   const ownRecords = create(
     "",
+    // Nobody waits in line for these.
+    createWindowShares().join(1).of(""),
     () => 1,
     () => mostOwnRecords,
   );
@@ -136,6 +141,7 @@ export function createWindows(concurrencyOf: (tier: string) => number): Windows 
       if (window === undefined) {
         window = create(
           tier,
+          share.of(lane),
           () => concurrencyOf(tier),
           (rowsPerSecond) => {
             const turns = rowsPerSecond === 0 ? firstTurns : 4;

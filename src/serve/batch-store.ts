@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
@@ -27,6 +28,13 @@ export interface BatchPlace {
   readonly inputPath: string;
 }
 
+/** What a client wants of a batch that another server of the same directory runs. */
+export interface BatchWish {
+  readonly isCancelled?: boolean;
+  readonly paused?: boolean;
+  readonly weight?: number;
+}
+
 /** Records on disk; what one server writes, another of the same directory reads. */
 export interface BatchStore {
   placeOf(id: string): BatchPlace;
@@ -39,6 +47,10 @@ export interface BatchStore {
   write(record: BatchRecord, isMilestone?: boolean): void;
   read(id: string): BatchRecord | undefined;
   ids(): string[];
+  /** Leaves a note for the server that runs it. */
+  leaveWish(id: string, wish: BatchWish): void;
+  /** The notes that were left, oldest first; each is taken once. */
+  takeWishes(id: string): BatchWish[];
   remove(id: string): void;
 }
 
@@ -96,6 +108,21 @@ export function openBatchStore(directory: string): BatchStore {
       } catch {
         return undefined;
       }
+    },
+    leaveWish(id, wish) {
+      const name = `wish-${Date.now()}-${randomBytes(4).toString("hex")}`;
+      const path = join(directory, id, name);
+      writeFileSync(`${path}.tmp`, JSON.stringify(wish), { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    },
+    takeWishes(id) {
+      const folder = join(directory, id);
+      const names = readdirSync(folder).filter((name) => /^wish-\d+-[0-9a-f]+$/.test(name));
+      return names.sort().map((name) => {
+        const wish = JSON.parse(readFileSync(join(folder, name), "utf8")) as BatchWish;
+        rmSync(join(folder, name));
+        return wish;
+      });
     },
     ids: () => readdirSync(directory).filter((name) => idPattern.test(name)),
     remove(id) {

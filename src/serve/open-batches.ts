@@ -5,11 +5,12 @@ import type { Fleet } from "../fleet.ts";
 import { durationMsOf } from "../job/duration.ts";
 import { messageOf, UserError } from "../job/errors.ts";
 import { takeLock } from "../queue/lock-file.ts";
+import { createWindowShares } from "../queue/window-shares.ts";
 import { lockPath, removeRunFiles, statePath } from "../results/run-state.ts";
 import { openBatchJobs } from "./batch-jobs.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
 import { readResults } from "./batch-results.ts";
-import { newBatchId, openBatchStore } from "./batch-store.ts";
+import { type BatchWish, newBatchId, openBatchStore } from "./batch-store.ts";
 import type { Batches } from "./batches.ts";
 import type { Files } from "./files.ts";
 import { type RunningBatch, runBatch } from "./run-batch.ts";
@@ -44,6 +45,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
   const { config, fleet, files, lines } = options;
   const store = openBatchStore(options.directory);
   const running = new Map<string, { readonly batch: RunningBatch; readonly done: Promise<void> }>();
+  const shares = createWindowShares();
   const resting = new Map<string, number>();
   const listeners = new Set<(record: BatchRecord) => void>();
   const jobs = openBatchJobs(fleet, (id) => {
@@ -86,7 +88,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     }
     const neverExpires = config.serve.completionWindow === "advisory";
     const { withPools } = options;
-    const batch = runBatch({ fleet, lines, files, place, record, withPools, neverExpires, onRecord });
+    const batch = runBatch({ fleet, lines, files, place, record, withPools, shares, neverExpires, onRecord });
     const done = batch.ended
       .catch((error) => {
         resting.set(id, Date.now() + tryAgainAfterMs);
@@ -108,6 +110,16 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     fleet.claims.forget(id).catch(() => {});
   }
 
+  /** Here at once, elsewhere within a second or so. */
+  function fulfil(id: string, wish: BatchWish): BatchRecord {
+    const record = known(id);
+    if (isFinal(record)) return record;
+    const here = running.get(id);
+    if (here === undefined) store.leaveWish(id, wish);
+    else here.batch.fulfil(wish);
+    return known(id);
+  }
+
   function takeUpAll(): void {
     for (const id of store.ids()) {
       if (running.has(id)) continue;
@@ -119,7 +131,10 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
   takeUpAll();
   const takingUp = setInterval(takeUpAll, takeUpEveryMs);
   const ticking = setInterval(() => {
-    for (const { batch } of running.values()) batch.tick();
+    for (const [id, { batch }] of running) {
+      for (const wish of store.takeWishes(id)) batch.fulfil(wish);
+      batch.tick();
+    }
   }, tickEveryMs);
 
   return {
@@ -154,19 +169,15 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     get,
     list,
     async cancel(id) {
-      const record = known(id);
-      if (isFinal(record)) return record;
-      running.get(id)?.batch.cancel();
-      return known(id);
+      const record = fulfil(id, { isCancelled: true });
+      return isFinal(record) || record.status === "finalizing" ? record : { ...record, status: "cancelling" };
     },
     async remove(id) {
       if (!isFinal(known(id))) throw new UserError(`batch ${id} has not ended; cancel it first, then remove it`);
       await running.get(id)?.done;
       store.remove(id);
     },
-    async change(id) {
-      return known(id);
-    },
+    change: async (id, change) => ({ ...fulfil(id, change), ...change }),
     async retryRow(id) {
       throw new UserError(`rows of batch ${id} cannot be asked again yet`);
     },

@@ -4,12 +4,13 @@ import type { Fleet } from "../fleet.ts";
 import { openLineFile } from "../intake/line-file.ts";
 import { messageOf, UserError } from "../job/errors.ts";
 import { OwnershipLost } from "../queue/place-rows.ts";
+import type { WindowShares } from "../queue/window-shares.ts";
 import { OutputError } from "../results/output-target.ts";
 import { readRunState, removeRunFiles } from "../results/run-state.ts";
 import { type RunSnapshot, snapshotOf } from "../run-report.ts";
 import { type BatchRecord, type BatchStatus, finalStatuses } from "./batch-record.ts";
 import { countResults, publishFiles, writeResults } from "./batch-results.ts";
-import type { BatchPlace } from "./batch-store.ts";
+import type { BatchPlace, BatchWish } from "./batch-store.ts";
 import { checkLines } from "./check-lines.ts";
 import type { Files } from "./files.ts";
 import type { ServedLines } from "./served-lines.ts";
@@ -21,6 +22,8 @@ export interface RunBatchOptions {
   readonly place: BatchPlace;
   readonly record: BatchRecord;
   readonly withPools: boolean;
+  /** What it shares tiers by with other batches. */
+  readonly shares: WindowShares;
   /** Past its time a batch runs on. */
   readonly neverExpires: boolean;
   /** Told of each change before anything follows from it; writes it down. */
@@ -30,7 +33,7 @@ export interface RunBatchOptions {
 /** A batch that this process owns. The caller holds its lock until `ended`. */
 export interface RunningBatch {
   record(): BatchRecord;
-  cancel(): void;
+  fulfil(wish: BatchWish): void;
   /** To be called every second or so: counts, expiry. */
   tick(): void;
   snapshot(): RunSnapshot | undefined;
@@ -45,6 +48,7 @@ export interface RunningBatch {
 export function runBatch(options: RunBatchOptions): RunningBatch {
   const { fleet, files, place } = options;
   let record = options.record;
+  const share = options.shares.join(record.weight);
   let batch: FileBatch | undefined;
   let isStopping = false;
   let isEnding = false;
@@ -84,8 +88,10 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
           lines: options.lines.of(record.metadata),
           models: fleet.config.models,
           withPools: options.withPools,
+          share,
         });
         if (isStopping) void batch.owned.stop();
+        batch.owned.pauseFeeding(record.paused);
         if (isCancelled()) endRemaining("cancelled", "the batch was cancelled");
         if ((await batch.finished) === "stopped") return;
         if (!isCancelled()) move("finalizing");
@@ -98,6 +104,7 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
       if (!(error instanceof UserError) || error instanceof OutputError) throw error;
       move("failed", { errors: [{ code: "batch_failed", message: messageOf(error), line: null, param: null }] });
     } finally {
+      share.leave();
       input.close();
     }
   }
@@ -134,6 +141,12 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
     });
   }
 
+  function cancel(): void {
+    if (isCancelled()) return;
+    move("cancelling");
+    endRemaining("cancelled", "the batch was cancelled");
+  }
+
   async function publish(): Promise<void> {
     const totals = await countResults(place);
     const published = record.api === "openai" ? await publishFiles(record, place, totals, files) : {};
@@ -144,10 +157,13 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
 
   return {
     record: () => record,
-    cancel() {
-      if (finalStatuses.includes(record.status) || record.status === "finalizing" || isCancelled()) return;
-      move("cancelling");
-      endRemaining("cancelled", "the batch was cancelled");
+    fulfil({ isCancelled: isToBeCancelled, paused, weight }) {
+      if (finalStatuses.includes(record.status) || record.status === "finalizing") return;
+      if (isToBeCancelled === true) cancel();
+      if (weight !== undefined) share.weight = weight;
+      if (paused !== undefined) batch?.owned.pauseFeeding(paused);
+      if (weight !== undefined || paused !== undefined)
+        change({ weight: weight ?? record.weight, paused: paused ?? record.paused });
     },
     tick() {
       if (batch === undefined || finalStatuses.includes(record.status)) return;
@@ -160,7 +176,12 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
       const counts = { ...record.counts, completed: answered, failed };
       change({ counts, usage: { inputTokens, outputTokens, cachedTokens }, costUsd }, false);
     },
-    snapshot: () => batch && snapshotOf(fleet, batch.owned),
+    snapshot() {
+      if (batch === undefined) return undefined;
+      const snapshot = snapshotOf(fleet, batch.owned);
+      const reason = record.paused && !isCancelled() ? "paused: it feeds nothing until it is resumed" : undefined;
+      return { ...snapshot, reason: snapshot.reason ?? reason };
+    },
     stopFeeding() {
       isStopping = true;
       batch?.owned.stopFeeding();
