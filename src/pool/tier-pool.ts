@@ -3,11 +3,12 @@ import type { TierConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { createBatchSignals } from "./batch-signals.ts";
-import { patienceMs, type RowHistory } from "./decide-retry.ts";
+import type { RowHistory } from "./decide-retry.ts";
 import { createDeparture, type DepartureOptions, type NotOnRecord } from "./departure.ts";
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
 import { type CallEnd, createErringRows } from "./erring-rows.ts";
-import { type Pace, throttlePauseMs } from "./pace.ts";
+import { createModelPauses } from "./model-pauses.ts";
+import type { Pace } from "./pace.ts";
 import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
 import type { PoolSizes } from "./sized-endpoints.ts";
@@ -69,13 +70,6 @@ export interface TierPoolOptions extends EndpointsOptions, DepartureOptions {
   readonly pullModels?: boolean;
 }
 
-interface Pause {
-  readonly reason: string;
-  readonly sinceMs: number;
-  readonly untilMs: number;
-  readonly patienceMs: number;
-}
-
 /** No call was made, through nobody's fault: the row comes again. */
 const notAsked: CallEnd = {
   outcome: { kind: "cancelled", message: "no endpoint takes calls" },
@@ -85,11 +79,6 @@ const notAsked: CallEnd = {
 };
 /** Why a tier waits whose queue somebody has paused. */
 export const queuePausedReason = "its queue is paused";
-const unavailableModelPauseMs = 15_000;
-
-/** A pause is shown for this long after it: rows try, and pause again, in between. */
-const shownLongerMs = 1_000;
-
 /** A row waits this long before its call is tried to be put on record again. */
 const auditRetryMs = 1_000;
 
@@ -98,46 +87,24 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   const endpoints = openEndpoints(options);
   const depart = createDeparture(options);
   const pulls = createModelPulls(options.pullModels === true);
-  const pauses = new Map<string, Pause>();
+  const pauses = createModelPauses(tier, onChange);
   const erring = createErringRows();
   const signals = createBatchSignals();
+  const onlineCalls = new Set<Promise<CallEnd>>();
   let queueIsPaused = false;
   let [answered, erred] = [0, 0];
-
-  function pauseAfter(modelId: string, outcome: Outcome): void {
-    if (outcome.kind === "throttled") {
-      pause(modelId, outcome.message, outcome.retryAfterMs ?? throttlePauseMs, false);
-    } else if (outcome.kind === "unavailable" && outcome.scope === "model") {
-      pause(modelId, outcome.message, unavailableModelPauseMs, true);
-    }
-  }
-
-  function pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void {
-    const before = pauses.get(modelId);
-    const nowMs = Date.now();
-    const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
-    pauses.set(modelId, {
-      reason,
-      sinceMs,
-      untilMs: nowMs + forMs,
-      patienceMs: patienceMs(needsAction, tier.fallbackAfterMs),
-    });
-    onChange();
-  }
 
   function turnAway(): void {
     endpoints.turnAway();
     pace.turnAway();
   }
 
-  const pausedUntilMs = (modelId: string): number => pauses.get(modelId)?.untilMs ?? 0;
-
   async function callEndpoint(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd> {
     const { model } = row;
     const isOnline = online !== undefined;
     const state = await endpoints.acquire(row.payload.request, online?.signal);
     if (state === undefined) return notAsked;
-    if (pausedUntilMs(model.model) > Date.now()) {
+    if (pauses.of(model.model) !== undefined) {
       // It was paused while this row waited for its place.
       endpoints.release(state, 0, undefined, isOnline);
       return notAsked;
@@ -160,7 +127,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       signals.leave(batchId, ofBatch);
     }
     if (outcome.kind === "not-on-record") {
-      pause(model.model, outcome.message, auditRetryMs, false);
+      pauses.pause(model.model, outcome.message, auditRetryMs, false);
       return notAsked;
     }
     outcome = withMend(pulls.after(outcome, state.endpoint, model.model), tier, model.model);
@@ -168,7 +135,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       if (outcome.kind === "answered") answered++;
       else erred++;
       endpoints.noteOutcome(state, outcome);
-      pauseAfter(model.model, outcome);
+      pauses.after(model.model, outcome);
       pace.noteOutcome(model, outcome);
     }
     return { outcome, latencyMs: Math.round(latencyMs), answeredCount: state.answered, answeredCountAtStart };
@@ -184,8 +151,8 @@ export function openTierPool(options: TierPoolOptions): TierPool {
         delayMs: Math.max(100, down.probeAtMs - nowMs) + Math.random() * 500,
       };
     }
-    const pauseOfModel = pauses.get(modelId);
-    if (pauseOfModel === undefined || pauseOfModel.untilMs <= nowMs) return undefined;
+    const pauseOfModel = pauses.of(modelId);
+    if (pauseOfModel === undefined) return undefined;
     return {
       reason: pauseOfModel.reason,
       fallbackAtMs: pauseOfModel.sinceMs + pauseOfModel.patienceMs,
@@ -212,7 +179,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       const down = endpoints.downSince();
       return down && down.sinceMs + down.patienceMs;
     },
-    pause: (modelId, reason, forMs) => pause(modelId, reason, forMs, false),
+    pause: (modelId, reason, forMs) => pauses.pause(modelId, reason, forMs, false),
     noteQueuePaused(isPaused) {
       queueIsPaused = isPaused;
     },
@@ -220,23 +187,32 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       if (queueIsPaused) return queuePausedReason;
       const down = endpoints.downSince();
       if (down !== undefined) return down.reason;
-      const nowMs = Date.now();
-      for (const one of pauses.values()) if (one.untilMs + shownLongerMs > nowMs) return one.reason;
+      const paused = pauses.shownReason();
+      if (paused !== undefined) return paused;
       const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
       return troubled === undefined
         ? pace.waitReason()
         : `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}`;
     },
-    call: callEndpoint,
+    call(batchId, row, online) {
+      const call = callEndpoint(batchId, row, online);
+      if (online !== undefined) {
+        onlineCalls.add(call);
+        void call.finally(() => onlineCalls.delete(call)).catch(() => {});
+      }
+      return call;
+    },
     historyOf: erring.historyOf,
     forget: erring.forget,
     abort(batchId) {
       if (batchId === undefined) turnAway();
       signals.abort(batchId);
     },
-    close() {
+    async close() {
       pulls.close();
-      return endpoints.close();
+      // No job of a queue waits for these.
+      await Promise.allSettled(onlineCalls);
+      await endpoints.close();
     },
   };
 }

@@ -35,6 +35,15 @@ export function formatOpenaiLine(result: ResultLine, createdSeconds = Math.floor
   });
 }
 
+/** The body of an answer to one chat request: the provider's own, but for a text that was put into its form. */
+export function chatBodyOf(result: ResultLine): Readonly<Record<string, unknown>> {
+  const body = result.openai_body;
+  if (body === undefined) return madeBody(result, Math.floor(Date.now() / 1_000));
+  if (result.json === undefined || !Array.isArray(body.choices)) return body;
+  const [choice, ...others] = body.choices as { readonly message?: object }[];
+  return { ...body, choices: [{ ...choice, message: { ...choice?.message, content: result.text } }, ...others] };
+}
+
 function madeBody({ index, text, model, finish_reason, usage }: ResultLine, created: number): Record<string, unknown> {
   const { input_tokens, output_tokens, cached_tokens } = usage;
   return {

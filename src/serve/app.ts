@@ -10,6 +10,7 @@ import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
 import { messageBatchRoutes } from "./message-batch-routes.ts";
 import { modelRoutes } from "./model-routes.ts";
+import { onlineRoutes } from "./online-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
@@ -32,6 +33,7 @@ export function createApp(context: ServeContext): Express {
   app.use(messageBatchRoutes(context));
   app.use(anthropicModelRoutes(context));
   app.use(modelRoutes(context));
+  app.use(onlineRoutes(context));
   app.use(boardRoutes(context));
 
   app.use((request) => {

@@ -1,19 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { givenBackend } from "../support/given-backend.ts";
 import { givenOnline } from "../support/given-online.ts";
 import { withRedis } from "../support/redis-server.ts";
-import type { SimulatedBehaviour } from "../support/simulated-answers.ts";
-import { startSimulatedBackend } from "../support/simulated-backend.ts";
 import { until } from "../support/until.ts";
 
 const server = withRedis();
-
-async function givenBackend(behaviour: SimulatedBehaviour = {}) {
-  const backend = await startSimulatedBackend(behaviour);
-  onTestFinished(() => backend.close());
-  return backend;
-}
 
 const about = (key: string) => ({ prompt: `say something about #${key}` });
 const rows = (count: number) => Array.from({ length: count }, (_, at) => about(`b${at}`));
@@ -177,6 +170,17 @@ describe("an online call", () => {
     expect(reserved).toBe(0);
     const dear = await ask({ ...about("b"), max_tokens: 5_000 });
     expect(dear).toMatchObject({ kind: "throttled", result: { error: { code: "budget_exhausted" } } });
+    expect(lab.countsByKey.get("b")).toBeUndefined();
+  });
+
+  it("is waited for by a process that stops, and nothing is asked after that", async () => {
+    const lab = await givenBackend({ latencyMs: 300 });
+    const { ask, fleet } = await givenOnline(server, { lab });
+    const asked = ask(about("a"));
+    await until("the call to be made", () => lab.inFlight === 1);
+    await fleet.leave(true);
+    expect(await asked).toMatchObject({ kind: "answered" });
+    expect(await ask(about("b"))).toMatchObject({ kind: "down" });
     expect(lab.countsByKey.get("b")).toBeUndefined();
   });
 

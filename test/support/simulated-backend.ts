@@ -17,6 +17,7 @@ import {
   sendJson,
   textCompletionOf,
 } from "./simulated-answers.ts";
+import { sendAnswer } from "./simulated-pieces.ts";
 
 export interface SimulatedStats {
   readonly requests: number;
@@ -137,12 +138,12 @@ export async function startSimulatedBackend(
       const waitMs = serviceTimeMs() * Math.max(1, (busySlots / (behaviour.knee ?? busySlots)) ** 1.5);
       const finish = (): void => {
         const fault = typeof behaviour.fault === "function" ? behaviour.fault(request) : behaviour.fault;
-        if (fault !== undefined) {
+        if (fault !== undefined && !(fault.kind === "reset-in-body" && body.stream === true)) {
           misbehave(fault, response);
           return;
         }
         answered++;
-        sendJson(response, 200, inWords(request, (behaviour.answer ?? defaultAnswer)(request)));
+        sendAnswer(response, inWords(request, (behaviour.answer ?? defaultAnswer)(request)), body.stream, fault);
         end();
       };
       if (waitMs > 0) timer = setTimeout(finish, waitMs);

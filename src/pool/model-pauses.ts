@@ -1,0 +1,66 @@
+import type { TierConfig } from "../config/config.ts";
+import type { Outcome } from "../job/outcome.ts";
+import { patienceMs } from "./decide-retry.ts";
+import { throttlePauseMs } from "./pace.ts";
+
+export interface Pause {
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly patienceMs: number;
+}
+
+/** Models of a tier whose rows wait a while, by `Date.now`. */
+export interface ModelPauses {
+  /** @param needsAction it does not end by itself. */
+  pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void;
+  /** Pauses a model as the end of one of its calls asks for, if it does. */
+  after(modelId: string, outcome: Outcome): void;
+  /** The pause of a model that is not over. */
+  of(modelId: string): Pause | undefined;
+  /** Why a model waits, for the display. */
+  shownReason(): string | undefined;
+}
+
+const unavailableModelPauseMs = 15_000;
+
+/** A pause is shown for this long after it: rows try, and pause again, in between. */
+const shownLongerMs = 1_000;
+
+/** @param onChange told of each pause. */
+export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () => void): ModelPauses {
+  const pauses = new Map<string, Pause>();
+
+  function pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void {
+    const before = pauses.get(modelId);
+    const nowMs = Date.now();
+    const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
+    pauses.set(modelId, {
+      reason,
+      sinceMs,
+      untilMs: nowMs + forMs,
+      patienceMs: patienceMs(needsAction, fallbackAfterMs),
+    });
+    onChange();
+  }
+
+  return {
+    pause,
+    after(modelId, outcome) {
+      if (outcome.kind === "throttled") {
+        pause(modelId, outcome.message, outcome.retryAfterMs ?? throttlePauseMs, false);
+      } else if (outcome.kind === "unavailable" && outcome.scope === "model") {
+        pause(modelId, outcome.message, unavailableModelPauseMs, true);
+      }
+    },
+    of(modelId) {
+      const known = pauses.get(modelId);
+      return known !== undefined && known.untilMs > Date.now() ? known : undefined;
+    },
+    shownReason() {
+      const nowMs = Date.now();
+      for (const one of pauses.values()) if (one.untilMs + shownLongerMs > nowMs) return one.reason;
+      return undefined;
+    },
+  };
+}
