@@ -61,6 +61,9 @@ const wordsByCode: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
 };
 
+/** What went wrong on the way, for somebody to read. */
+export const connectionWords = (error: Error): string => wordsFor(codeOf(error), error);
+
 function wordsFor(code: string, error: Error): string {
   const words = wordsByCode[code] ?? (messageOf(error) || "the connection failed");
   return code === "" ? words : `${words} (${code})`;

@@ -20,43 +20,61 @@ export class NotLocalError extends Error {
   override readonly name = "NotLocalError";
 }
 
+/** Why an address to which a host leads is not connected to; undefined when it is. */
+export type AddressJudge = (address: string, host: string) => Error | undefined;
+
 /**
- * Connects only to addresses that are local. Every address that a name resolves to is judged at the very look-up that
- * the socket then uses, so a name that changes between a check and the connection cannot slip through; the address at
- * the other end is judged once more before a byte of a request is written.
+ * Connects only to addresses that are judged to be right. Every address that a name resolves to is judged at the very
+ * look-up that the socket then uses, so a name that changes between a check and the connection cannot slip through; the
+ * address at the other end is judged once more before a byte of a request is written.
  */
-export function guardedConnector(
-  trustedHosts: readonly string[],
+export function judgedConnector(
+  judge: AddressJudge,
   options: buildConnector.BuildOptions,
   lookup: Lookup = dnsLookup as Lookup,
 ): buildConnector.connector {
-  const isLocal = (address: string): boolean => isPrivateAddress(address) || isTrustedHost(address, trustedHosts);
-
-  function guardedLookup(host: string, lookupOptions: LookupOptions, done: LookupDone): void {
+  function judgedLookup(host: string, lookupOptions: LookupOptions, done: LookupDone): void {
     lookup(host, { ...lookupOptions, all: true }, (error, addresses) => {
       if (error) return done(error, undefined);
-      const foreign = addresses.find(({ address }) => !isLocal(address));
-      if (foreign !== undefined) return done(notLocal(host, foreign.address), undefined);
+      for (const { address } of addresses) {
+        const refusal = judge(address, host);
+        if (refusal !== undefined) return done(refusal, undefined);
+      }
       const first = addresses[0];
       if (lookupOptions.all || first === undefined) return done(null, addresses);
       return done(null, first.address, first.family);
     });
   }
 
-  const connectTrusted = buildConnector({ ...options, lookup } as buildConnector.BuildOptions);
-  const connectGuarded = buildConnector({ ...options, lookup: guardedLookup } as buildConnector.BuildOptions);
+  const connect = buildConnector({ ...options, lookup: judgedLookup } as buildConnector.BuildOptions);
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "");
-    if (isTrustedHost(host, trustedHosts)) return connectTrusted(target, callback);
     // An address is connected to without a look-up.
-    if (isIP(host) !== 0 && !isLocal(host)) return callback(notLocal(host, host), null);
-    return connectGuarded(target, (...result) => {
+    const refusal = isIP(host) === 0 ? undefined : judge(host, host);
+    if (refusal !== undefined) return callback(refusal, null);
+    return connect(target, (...result) => {
       const socket = result[1];
-      if (!socket || isLocal(socket.remoteAddress ?? "")) return callback(...result);
-      const refusal = notLocal(host, socket.remoteAddress ?? "an unknown address");
+      const lateRefusal = socket ? judge(socket.remoteAddress ?? "an unknown address", host) : undefined;
+      if (!socket || lateRefusal === undefined) return callback(...result);
       socket.destroy();
-      return callback(refusal, null);
+      return callback(lateRefusal, null);
     });
+  };
+}
+
+/** Connects only to addresses that are local, and to trusted hosts wherever they are. */
+export function guardedConnector(
+  trustedHosts: readonly string[],
+  options: buildConnector.BuildOptions,
+  lookup: Lookup = dnsLookup as Lookup,
+): buildConnector.connector {
+  const isLocal = (address: string): boolean => isPrivateAddress(address) || isTrustedHost(address, trustedHosts);
+  const connectTrusted = buildConnector({ ...options, lookup } as buildConnector.BuildOptions);
+  const judge: AddressJudge = (address, host) => (isLocal(address) ? undefined : notLocal(host, address));
+  const connectLocal = judgedConnector(judge, options, lookup);
+  return (target, callback) => {
+    const host = target.hostname.replace(/^\[|\]$/g, "");
+    return isTrustedHost(host, trustedHosts) ? connectTrusted(target, callback) : connectLocal(target, callback);
   };
 }
 

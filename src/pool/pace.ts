@@ -203,6 +203,9 @@ const toldAgainMs = 5_000;
 /** Told too, so that calls of a provider that tells no limits are not held back until it does. */
 const noLimits: Readonly<Record<string, QuotaLimit>> = { none: { perMinute: 1, left: 1 } };
 
+/** How a tier says that it has spent what it may on this day. */
+export const dayBudgetSpentWords = "its budget of today is spent; it goes on at 00:00 UTC";
+
 const limitWords: Readonly<Record<string, string>> = {
   unknown: "it waits for the first answer, which tells its limits",
   requests: "its limit of requests a minute is in use",
@@ -216,5 +219,5 @@ const limitWords: Readonly<Record<string, string>> = {
   "budget-spent": "the budget is spent",
   "day-unknown": "nobody knows yet what it has spent today",
   "day-reserved": "the rest of its budget of today is reserved for calls in flight",
-  "day-spent": "its budget of today is spent; it goes on at 00:00 UTC",
+  "day-spent": dayBudgetSpentWords,
 };

@@ -4,6 +4,7 @@ import { durationMsOf } from "../job/duration.ts";
 import { chatEndpoint, otherEndpoints } from "../job/endpoints.ts";
 import type { BatchOrder } from "./batches.ts";
 import { HttpError } from "./http-error.ts";
+import { checkWebhookUrl } from "./webhooks.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -56,7 +57,7 @@ export function readMetadata(given: unknown, config: Config): Readonly<Record<st
     }
   }
   const metadata = Object.fromEntries(pairs) as Record<string, string>;
-  const { private: isPrivate, task } = metadata;
+  const { private: isPrivate, task, webhook_url: webhookUrl } = metadata;
   if (isPrivate !== undefined && isPrivate !== "true" && isPrivate !== "false") {
     throw wrong("metadata.private", '"true" or "false"', isPrivate);
   }
@@ -66,6 +67,7 @@ export function readMetadata(given: unknown, config: Config): Readonly<Record<st
       param: "metadata.task",
     });
   }
+  if (webhookUrl !== undefined) checkWebhookUrl(webhookUrl, config);
   return metadata;
 }
 

@@ -19,6 +19,7 @@ import type { ServeContext } from "./context.ts";
 import { type OpenBatches, openBatches } from "./open-batches.ts";
 import { openFiles } from "./open-files.ts";
 import { createServedLines } from "./served-lines.ts";
+import { openWebhooks, type Webhooks } from "./webhooks.ts";
 
 export interface ServerOptions {
   readonly config: Config;
@@ -90,12 +91,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const context: ServeContext = { config, fleet, access, files, batches, directory };
   const opened = batches;
+  let webhooks: Webhooks | undefined;
 
   async function close(): Promise<void> {
     opened.stopFeeding();
     await inbox?.close();
     await fleet.leave(true);
     await opened.close();
+    await webhooks?.close();
     await live.close();
     files.close();
     await fleet.close();
@@ -103,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   let http: Server;
   try {
+    webhooks = await openWebhooks(context, { onNotice: options.onNotice });
     http = await listen(context, options);
   } catch (error) {
     await close();
