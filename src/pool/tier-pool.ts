@@ -102,16 +102,17 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   async function callEndpoint(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd> {
     const { model } = row;
     const isOnline = online !== undefined;
+    const ofBatch = signals.enter(batchId);
     const state = await endpoints.acquire(row.payload.request, online?.signal);
-    if (state === undefined) return notAsked;
-    if (pauses.of(model.model) !== undefined) {
-      // It was paused while this row waited for its place.
-      endpoints.release(state, 0, undefined, isOnline);
+    // While this row waited for its place its model was paused, or its batch cancelled.
+    const isTooLate = ofBatch.aborted || pauses.of(model.model) !== undefined;
+    if (state === undefined || isTooLate) {
+      signals.leave(batchId, ofBatch);
+      if (state !== undefined) endpoints.release(state, 0, undefined, isOnline);
       return notAsked;
     }
     const startedAtMs = performance.now();
     const answeredCountAtStart = state.answered;
-    const ofBatch = signals.enter(batchId);
     const signal = isOnline ? AbortSignal.any([ofBatch, online.signal]) : ofBatch;
     let outcome: Outcome | NotOnRecord | undefined;
     let latencyMs = 0;
