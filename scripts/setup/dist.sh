@@ -29,7 +29,8 @@ compile_dist() {
     cd "$root"
     PATH="$(dirname "$node"):$PATH" "$node" node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir "$fresh" >&2
   ) || return 1
-  (cd "$root" && find src -name '*.lua') | while IFS= read -r script; do
+  # Redis scripts, and the files of the dashboard.
+  (cd "$root" && find src -name '*.lua' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg') | while IFS= read -r script; do
     mkdir -p "$fresh/$(dirname "$script")"
     cp "$root/$script" "$fresh/$script"
   done

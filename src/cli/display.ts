@@ -1,4 +1,6 @@
 import { terminalHints } from "../config/environment.ts";
+import { createRate } from "../job/rate.ts";
+import type { LastFailure } from "../results/progress.ts";
 import type { FileRun } from "../run-file.ts";
 import type { RunSnapshot, RunSummary } from "../run-report.ts";
 import { count } from "./layout.ts";
@@ -22,7 +24,7 @@ export function startDisplay(
 ): Display {
   const hints = terminalHints();
   const onTerminal = stream.isTTY === true && !hints.isDumb && !json;
-  const rate = createRate();
+  const rate = createRate(rateWindowMs);
   const startedMs = Date.now();
   let drawnLines = 0;
   let stopped = false;
@@ -47,7 +49,7 @@ export function startDisplay(
     if (stopped) return;
     const snapshot = run.snapshot();
     warn(snapshot);
-    rate.add(snapshot.progress.answered + snapshot.progress.failed);
+    rate.add(snapshot.progress.answered + snapshot.progress.failed, Date.now());
     if (onTerminal) {
       const width = Math.max(20, (stream.columns ?? 80) - 1);
       const lines = terminalLines(snapshot, rate.perSecond(), Date.now() - startedMs).map((line) => cut(line, width));
@@ -66,7 +68,7 @@ export function startDisplay(
   }
 
   const atStart = run.snapshot().progress;
-  rate.add(atStart.answered + atStart.failed);
+  rate.add(atStart.answered + atStart.failed, Date.now());
   const timer = setInterval(draw, onTerminal ? redrawEveryMs : plainLineEveryMs);
   return {
     note(line) {
@@ -103,7 +105,7 @@ function terminalLines(snapshot: RunSnapshot, perSecond: number, elapsedMs: numb
   }
   if (snapshot.reason !== undefined) lines.push(`  waits: ${snapshot.reason}`);
   const lastFailure = progress.lastFailures.at(-1);
-  if (lastFailure !== undefined) lines.push(`  last failure: ${lastFailure}`);
+  if (lastFailure !== undefined) lines.push(`  last failure: ${failureText(lastFailure)}`);
   return lines;
 }
 
@@ -138,7 +140,7 @@ function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
     );
   }
   for (const [code, times] of progress.failures) lines.push(`  ${code}: ${count(times)}`);
-  if (summary.failed > 0) lines.push(...progress.lastFailures.map((failure) => `    ${failure}`));
+  if (summary.failed > 0) lines.push(...progress.lastFailures.map((failure) => `    ${failureText(failure)}`));
   if (summary.asked_again > 0)
     lines.push(`  asked again because a process died in the middle of a call: ${count(summary.asked_again)}`);
   if (summary.budget_usd !== undefined) {
@@ -165,22 +167,7 @@ function jsonProgress({ progress, rowsSeen, sawAllRows, tiers, reason }: RunSnap
   };
 }
 
-function createRate(): { add(done: number): void; perSecond(): number } {
-  const samples: { atMs: number; done: number }[] = [];
-  return {
-    add(done) {
-      const nowMs = Date.now();
-      samples.push({ atMs: nowMs, done });
-      while (samples.length > 2 && samples[0]!.atMs < nowMs - rateWindowMs) samples.shift();
-    },
-    perSecond() {
-      const first = samples[0];
-      const last = samples.at(-1);
-      if (first === undefined || last === undefined || last.atMs === first.atMs) return 0;
-      return ((last.done - first.done) * 1_000) / (last.atMs - first.atMs);
-    },
-  };
-}
+const failureText = ({ id, code, message }: LastFailure): string => `row ${id}: ${code}: ${message}`;
 
 function bar(share: number | undefined): string {
   const width = 20;

@@ -1,4 +1,4 @@
-import type { ResultLine } from "../job/result.ts";
+import type { ErrorCode, ResultLine } from "../job/result.ts";
 
 export interface ModelCount {
   answered: number;
@@ -14,9 +14,20 @@ export interface Progress extends ModelCount {
   readonly byModel: Map<string, ModelCount>;
   readonly byTier: Map<string, ModelCount>;
   readonly failures: Map<string, number>;
-  /** The last failures in plain words, newest last. */
-  readonly lastFailures: string[];
+  /** Newest last. */
+  readonly lastFailures: LastFailure[];
   add(result: ResultLine): void;
+}
+
+/** How a row has failed. */
+export interface LastFailure {
+  readonly id: string;
+  /** Its position in the input. */
+  readonly row: number;
+  /** Null where no call was made. */
+  readonly tier: string | null;
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 const emptyCount = (): ModelCount => ({
@@ -41,7 +52,8 @@ export function createProgress(): Progress {
       if (result.tier !== null) addTo(countOf(progress.byTier, result.tier), result);
       if (result.error === null) return;
       progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + 1);
-      progress.lastFailures.push(`row ${result.id}: ${result.error.code}: ${result.error.message}`);
+      const { id, index: row, tier } = result;
+      progress.lastFailures.push({ id, row, tier, ...result.error });
       if (progress.lastFailures.length > 5) progress.lastFailures.shift();
     },
   };

@@ -4,6 +4,7 @@ import { batchRoutes } from "./batch-routes.ts";
 import { boardRoutes } from "./board.ts";
 import { limitBodies } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
+import { dashboardRoutes } from "./dashboard.ts";
 import { fileRoutes } from "./file-routes.ts";
 import { guard } from "./guard.ts";
 import { securityHeaders } from "./headers.ts";
@@ -35,6 +36,7 @@ export function createApp(context: ServeContext): Express {
   app.use(modelRoutes(context));
   app.use(onlineRoutes(context));
   app.use(boardRoutes(context));
+  app.use(dashboardRoutes(context));
 
   app.use((request) => {
     throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });
