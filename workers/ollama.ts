@@ -9,6 +9,7 @@ import { type ClientRequest, cannotSay, clientEndpoint, responseTo, sendFor } fr
 import { openConnection } from "./http.ts";
 import { chatRequest, readChat, streamedLines } from "./ollama-chat.ts";
 import { contextTokensFor, type OllamaModel, readOllamaModel } from "./ollama-model.ts";
+import { askOther } from "./ollama-other.ts";
 import { pullModel } from "./ollama-pull.ts";
 import { plainRequest, refuseOmissions } from "./plain-request.ts";
 import type { Failure, HttpResponse } from "./response.ts";
@@ -51,6 +52,12 @@ function connect(options: EndpointOptions): Endpoint {
     if (call.private && model.remoteHost !== undefined) {
       const message = `a private row may not be sent to model ${call.model}, which ${host} hands on to ${model.remoteHost}`;
       return { kind: "refused-by-policy", message };
+    }
+    const { endpoint } = call.request;
+    if (endpoint !== undefined) {
+      const contextTokens = contextTokensFor(model, call.contextTokens);
+      const context = { host, apiKey: options.apiKey, request: call.request };
+      return askOther({ client, call, contextTokens, response: () => responseTo(request), context }, endpoint);
     }
     const plain = plainRequest(call);
     const refusal = refuseOmissions(call, plain);

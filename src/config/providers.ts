@@ -46,7 +46,7 @@ export const providerFacts: Readonly<Record<Provider, ProviderFacts>> = {
   "openai-compatible": { apiPath: "/v1", quotaRule: "most-output", endpoints: otherEndpoints },
   vllm: { defaultBaseUrl: "http://127.0.0.1:8000/v1", apiPath: "/v1", endpoints: otherEndpoints },
   localai: { defaultBaseUrl: "http://127.0.0.1:8080/v1", apiPath: "/v1", endpoints: otherEndpoints },
-  ollama: { defaultBaseUrl: "http://127.0.0.1:11434" },
+  ollama: { defaultBaseUrl: "http://127.0.0.1:11434", endpoints: ["/v1/completions", "/v1/embeddings"] },
   "llama-cpp": { noUrl: true, alwaysLocal: true },
   aichat: { noUrl: true, neverLocal: true, unboundedCost: true },
   // It takes nothing but a key: its own login would have it read files that a prompt names.
