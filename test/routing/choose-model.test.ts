@@ -52,7 +52,7 @@ describe("the models of a row", () => {
 });
 
 describe("a row for another endpoint than chat", () => {
-  const request = { endpoint: "/v1/embeddings" as const };
+  const request = { endpoint: "/v1/responses" as const };
 
   it("is asked only of models whose tier has it", () => {
     expect(plan({ task: "closed", request })).toMatchObject({ ok: false, kind: "policy" });
@@ -60,7 +60,7 @@ describe("a row for another endpoint than chat", () => {
     expect(plan({ task: "secret", request })).toMatchObject({
       ok: true,
       candidates: ["any"],
-      skipped: [{ alias: "llama", reason: "tier ollama has no /v1/embeddings" }],
+      skipped: [{ alias: "llama", reason: "tier ollama has no /v1/responses" }],
     });
   });
 
@@ -69,7 +69,7 @@ describe("a row for another endpoint than chat", () => {
       ok: false,
       kind: "invalid",
       message:
-        "no model of its route can be asked at /v1/embeddings (opus: tier claude has no /v1/embeddings); tiers that have it: openai, vllm",
+        "no model of its route can be asked at /v1/responses (opus: tier claude has no /v1/responses); tiers that have it: openai, vllm",
     });
   });
 
