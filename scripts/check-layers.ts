@@ -39,6 +39,7 @@ const wiring = [
   "src/join-redis.ts",
   "src/plan-row.ts",
   "src/plan-run.ts",
+  "src/plan-json.ts",
   "src/judge-lines.ts",
   "src/live-batch.ts",
   "src/foreign-jobs.ts",

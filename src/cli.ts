@@ -5,6 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { defineAsk } from "./cli/commands/ask.ts";
 import { defineInspect } from "./cli/commands/inspect.ts";
+import { defineMcp } from "./cli/commands/mcp.ts";
 import { defineRun } from "./cli/commands/run.ts";
 import { defineServe } from "./cli/commands/serve.ts";
 import { defineWork } from "./cli/commands/work.ts";
@@ -23,6 +24,7 @@ function program(setExitCode: (code: number) => void): Command {
   defineAsk(cli, setExitCode);
   defineServe(cli, setExitCode);
   defineWork(cli, setExitCode);
+  defineMcp(cli, setExitCode);
   defineInspect(cli, setExitCode);
   return cli;
 }

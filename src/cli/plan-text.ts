@@ -108,32 +108,6 @@ export function planLines(
 
 const header = ["task", "model", "tier", "rows", "tokens in", "tokens out", "cost"];
 
-/** What `plan --json` prints, and `run --json` before it begins. */
-export function planJson(plan: RunPlan): Record<string, unknown> {
-  const { left, done, unusable, missing } = plan;
-  return {
-    rows: left.rows,
-    unusable,
-    done: { rows: done.rows, tokens: done.tokens, cost_usd: done.costUsd },
-    input_tokens: left.inputTokens,
-    output_tokens: left.outputTokens,
-    cost_usd: left.costUsd,
-    rows_without_price: left.rowsWithoutPrice,
-    seconds: left.seconds,
-    groups: left.groups.map(({ group, basis, inputTokens, outputTokens, costUsd }) => ({
-      task: group.task,
-      model: group.model,
-      tier: group.tier,
-      rows: group.rows,
-      basis,
-      input_tokens: inputTokens,
-      output_tokens: outputTokens,
-      cost_usd: costUsd ?? null,
-    })),
-    missing,
-  };
-}
-
 /** After a run: what was planned against what it came to. */
 export function againstPlan(plan: RunPlan, { cost_usd, by_model }: RunSummary): string {
   const real = Object.values(by_model as Record<string, { input_tokens: number; output_tokens: number }>).reduce(

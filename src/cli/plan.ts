@@ -11,11 +11,12 @@ import { UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
 import type { AnswerForm } from "../job/row.ts";
 import { readLatenciesIfThere } from "../look-at-redis.ts";
+import { planJson } from "../plan-json.ts";
 import { planRun, type RunPlan } from "../plan-run.ts";
 import { prepareLines } from "../prepare-lines.ts";
 import { whyNoPrivateRows } from "../queue/redis-location.ts";
 import { widthOf } from "./layout.ts";
-import { planJson, planLines, type Unreachable } from "./plan-text.ts";
+import { planLines, type Unreachable } from "./plan-text.ts";
 import { configOf, type OpenedRun, type RunFlags, runInput, withOpenedRun } from "./run.ts";
 import { sampleOf } from "./send-sample.ts";
 
