@@ -9,6 +9,7 @@ import { fileRoutes } from "./file-routes.ts";
 import { guard } from "./guard.ts";
 import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
+import { mcpRoutes } from "./mcp-routes.ts";
 import { messageBatchRoutes } from "./message-batch-routes.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { onlineRoutes } from "./online-routes.ts";
@@ -35,6 +36,7 @@ export function createApp(context: ServeContext): Express {
   app.use(anthropicModelRoutes(context));
   app.use(modelRoutes(context));
   app.use(onlineRoutes(context));
+  app.use(mcpRoutes(context));
   app.use(boardRoutes(context));
   app.use(dashboardRoutes(context));
 
