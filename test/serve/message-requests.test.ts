@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { withRedis } from "../support/redis-server.ts";
@@ -97,6 +98,21 @@ describe("the body of a new message batch", () => {
     const [response] = (await once(sending, "response")) as [IncomingMessage];
     expect(response.statusCode).toBe(400);
     sending.destroy();
+  });
+
+  it("that is wrong at its beginning is taken to its end from who reads no answer before", async () => {
+    const { url } = await givenServer(redis);
+    const body = `{"requests":["x",${JSON.stringify("y".repeat(20_000_000))}]}`;
+    const socket = connect(Number(new URL(url).port), "127.0.0.1").pause();
+    const head = `POST /v1/messages/batches HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const trouble = await new Promise((resolve) => {
+      socket.once("error", resolve);
+      socket.write(head + body, resolve);
+    });
+    expect(trouble ?? "none").toBe("none");
+    const [answer] = (await once(socket.resume(), "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
   });
 
   it("that is cut off in the middle leaves nothing behind", async () => {
