@@ -2,8 +2,9 @@ import Anthropic from "@anthropic-ai/sdk";
 import type { BatchCreateParams, MessageBatch } from "@anthropic-ai/sdk/resources/messages/batches";
 import { describe, expect, test } from "vitest";
 import { givenBackend } from "../support/given-backend.ts";
+import { unsettled } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { batchLines, givenBatchOf, givenServer, untilEnded } from "../support/serve.ts";
+import { batchLines, givenBatchOf, givenServeProcess, givenServer, untilEnded } from "../support/serve.ts";
 import { until } from "../support/until.ts";
 
 const redis = withRedis();
@@ -17,11 +18,15 @@ const request = (id: string, model = "small", more: object = {}): BatchCreatePar
 });
 const requests = (count: number, prefix = "r") => Array.from({ length: count }, (_, row) => request(`${prefix}${row}`));
 
-const ended = (client: Anthropic, { id }: MessageBatch): Promise<MessageBatch> =>
-  until(`batch ${id} to end`, async () => {
-    const batch = await client.messages.batches.retrieve(id);
-    return batch.processing_status === "ended" ? batch : undefined;
-  });
+const ended = (client: Anthropic, { id }: Pick<MessageBatch, "id">, timeoutMs = 20_000): Promise<MessageBatch> =>
+  until(
+    `batch ${id} to end`,
+    async () => {
+      const batch = await client.messages.batches.retrieve(id);
+      return batch.processing_status === "ended" ? batch : undefined;
+    },
+    timeoutMs,
+  );
 
 async function resultsOf(client: Anthropic, id: string) {
   const results = [];
@@ -181,6 +186,25 @@ describe("Anthropic's Node SDK", () => {
   });
 });
 
+test("a batch survives a SIGKILL of the server in the middle, each request with one result", async () => {
+  const rows = 120;
+  const slots = 8;
+  const server = await givenServeProcess({ backend: { latencyMs: 40 }, concurrency: slots });
+  const { backend } = server.project;
+  const created = await clientOf(server.url).messages.batches.create({ requests: requests(rows) });
+  await until("a part to be asked", () => backend.requests() > rows / 3);
+  server.process.signal("SIGKILL");
+  await server.process.ended;
+
+  await server.startAgain();
+  const client = clientOf(server.url);
+  const done = await ended(client, created, 60_000);
+  expect(done.request_counts).toMatchObject({ succeeded: rows, errored: 0, canceled: 0, expired: 0 });
+  const ids = (await resultsOf(client, created.id)).map(({ custom_id: id }) => id);
+  expect(ids).toEqual(requests(rows).map(({ custom_id: id }) => id));
+  expect(backend.requests() - rows, "calls that were made again").toBeLessThanOrEqual(unsettled(slots));
+}, 90_000);
+
 test("rows that no time is left for are expired", async () => {
   const { anthropic, backend, context } = await given();
   backend.setBehaviour({ fault: { kind: "stall" } });
@@ -195,7 +219,7 @@ test("rows that no time is left for are expired", async () => {
     metadata: {},
   } as const;
   const { id } = await context.batches.create(order);
-  const done = await ended(anthropic, { id } as MessageBatch);
+  const done = await ended(anthropic, { id });
   expect(done.request_counts).toEqual({ processing: 0, succeeded: 0, errored: 0, canceled: 0, expired: 1 });
   expect(await resultsOf(anthropic, id)).toEqual([{ custom_id: "late", result: { type: "expired" } }]);
 });
