@@ -20,7 +20,8 @@ export function formatAnthropicLine(result: ResultLine): string {
 
 function resultOf(result: ResultLine): object {
   const { status, error } = result;
-  if (status === "answered") return { type: "succeeded", message: result.anthropic_body ?? madeMessage(result) };
+  if (status === "answered")
+    return { type: "succeeded", message: result.anthropic_body ?? madeMessage(result, "batch") };
   const ending = error === null ? undefined : endingOf(error.code);
   if (ending !== undefined) return { type: ending };
   const type = (error && errorTypes[error.code]) ?? "api_error";
@@ -36,7 +37,15 @@ export function endingOf(code: ErrorCode): "canceled" | "expired" | undefined {
   return code === "deadline_passed" ? "expired" : undefined;
 }
 
-function madeMessage({ index, text, model, finish_reason, usage }: ResultLine): object {
+/** The answer to one request of Anthropic's API. */
+export function anthropicMessageOf(result: ResultLine): Readonly<Record<string, unknown>> {
+  return result.anthropic_body ?? madeMessage(result, "standard");
+}
+
+function madeMessage(
+  { index, text, model, finish_reason, usage }: ResultLine,
+  serviceTier: "batch" | "standard",
+): Readonly<Record<string, unknown>> {
   return {
     id: `msg_${index + 1}`,
     type: "message",
@@ -51,7 +60,7 @@ function madeMessage({ index, text, model, finish_reason, usage }: ResultLine): 
       cache_creation_input_tokens: 0,
       cache_read_input_tokens: usage.cached_tokens,
       output_tokens: usage.output_tokens,
-      service_tier: "batch",
+      service_tier: serviceTier,
     },
   };
 }

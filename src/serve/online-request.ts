@@ -2,12 +2,13 @@ import { findModel } from "../config/ad-hoc.ts";
 import type { Config } from "../config/config.ts";
 import { suggestName } from "../config/nearest.ts";
 import { HttpError } from "./http-error.ts";
+import type { Fields } from "./online-form.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-export interface ChatRequest {
-  /** A line as of OpenAI's batches: online calls are read as those are. */
-  readonly row: Fields;
+export interface OnlineRequest {
+  /** What is for the model. */
+  readonly body: Fields;
+  /** What the row has beside it. */
+  readonly about: { readonly private: boolean; readonly task?: string };
   /** As the client names it. */
   readonly model: string;
   readonly isStreamed: boolean;
@@ -17,10 +18,10 @@ export interface ChatRequest {
 const taskPrefix = "task:";
 
 /**
- * Reads the body of a chat request, as far as it is for the server itself; the rest is judged as a row is.
+ * Reads the body of an online call, as far as it is for the server itself; the rest is judged as a row is.
  * `metadata` may say `private` and `task`, as that of a batch does; both stay here.
  */
-export function readChatRequest(body: unknown, config: Config): ChatRequest {
+export function readOnlineRequest(body: unknown, config: Config): OnlineRequest {
   if (!isObject(body)) {
     throw new HttpError(400, "expected a JSON object as the body, with content-type application/json");
   }
@@ -35,13 +36,8 @@ export function readChatRequest(body: unknown, config: Config): ChatRequest {
     throw new HttpError(400, `metadata.task: unknown task; ${suggestion}`, { param: "metadata" });
   }
   return {
-    row: {
-      method: "POST",
-      url: "/v1/chat/completions",
-      body: { ...rest, ...(Object.keys(kept).length > 0 ? { metadata: kept } : {}) },
-      private: readPrivate(isPrivate),
-      ...(task === undefined ? {} : { task }),
-    },
+    body: { ...rest, ...(Object.keys(kept).length > 0 ? { metadata: kept } : {}) },
+    about: { private: readPrivate(isPrivate), ...(task === undefined ? {} : { task }) },
     model: readModel(rest.model, config),
     isStreamed,
     includesUsage: isObject(streamOptions) && streamOptions.include_usage === true,
