@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { adaptersDefaults, measureAdapters } from "./adapters.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { measureMemory, memoryDefaults } from "./memory.ts";
+import { measureOnline, onlineDefaults } from "./online.ts";
 import { benchTable, circumstancesNow, withTable } from "./readme-table.ts";
 import { printFigures } from "./run-alone.ts";
 import { measureSizing, sizingDefaults } from "./sizing.ts";
@@ -29,8 +30,9 @@ const size = quick
       sizing: { seconds: 6 },
       memory: { rows: 20_000 },
       adapters: { calls: 1_000, rounds: 1 },
+      online: { calls: 300 },
     }
-  : { throughput: {}, slots: {}, sizing: {}, memory: {}, adapters: {} };
+  : { throughput: {}, slots: {}, sizing: {}, memory: {}, adapters: {}, online: {} };
 
 const throughput = await measureThroughput({
   ...throughputDefaults,
@@ -47,18 +49,20 @@ const memory = await measureMemory({ ...memoryDefaults, ...size.memory, program 
 printFigures(memory.figures, !quick);
 const adapters = await measureAdapters({ ...adaptersDefaults, ...size.adapters, onRound: console.log });
 printFigures(adapters.figures, !quick);
+const online = await measureOnline({ ...onlineDefaults, ...size.online, program });
+printFigures(online.figures, !quick);
 
 const circumstances = circumstancesNow(throughput.redisVersion);
 if (quick) {
   console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {
-  const figures = [throughput, slots, sizing, memory, adapters].flatMap((one) => one.figures);
+  const figures = [throughput, slots, sizing, memory, adapters, online].flatMap((one) => one.figures);
   const table = benchTable(figures, circumstances);
   const results = join(root, "docs", "bench-results");
   mkdirSync(results, { recursive: true });
   writeFileSync(
     join(results, "latest.json"),
-    `${JSON.stringify({ ...circumstances, throughput, slots, sizing, memory, adapters }, null, 2)}\n`,
+    `${JSON.stringify({ ...circumstances, throughput, slots, sizing, memory, adapters, online: online.figures }, null, 2)}\n`,
   );
   writeTable(join(root, "README.md"), table);
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { measureAdapters } from "../../scripts/bench/adapters.ts";
 import { measureMemory } from "../../scripts/bench/memory.ts";
+import { measureOnline } from "../../scripts/bench/online.ts";
 import { measureProfile, profileDefaults } from "../../scripts/bench/profile.ts";
 import { measureSlots } from "../../scripts/bench/slots.ts";
 import { measureThroughput } from "../../scripts/bench/throughput.ts";
@@ -36,6 +37,12 @@ describe("the benchmarks", () => {
     expect(figures).toMatchObject([
       { goal: "≤ 500", figure: expect.stringMatching(/^openai-compatible .*anthropic -?\d+$/) },
     ]);
+  });
+
+  test("online makes each call directly and through a server, and compares their medians", async () => {
+    const { direct, online, limited, figures } = await measureOnline({ calls: 20, program });
+    for (const times of [direct, online, limited]) expect(times).toHaveLength(20);
+    expect(figures.map(({ goal }) => goal)).toEqual(["≤ 3", "≤ 3"]);
   });
 
   test("slots takes the server's word for the share of its slots that was busy", async () => {
