@@ -7,7 +7,7 @@ import type { BatchRecord } from "./batch-record.ts";
 /** Each batch as a job of the queue `batches`, active while it runs: what Bull Board shows of it. */
 export interface BatchJobs {
   /** Makes sure of its job, also after Redis has lost it, and brings the job's labels up to date. */
-  show(record: BatchRecord): Promise<void>;
+  show(record: BatchRecord): void;
   close(): Promise<void>;
 }
 
@@ -23,6 +23,8 @@ const lookEveryMs = 1_000;
 export function openBatchJobs(fleet: Fleet, isFinal: (id: string) => boolean): BatchJobs {
   const queue = fleet.queues.of(batchesQueue);
   const waiting = new Set<() => void>();
+  const latest = new Map<string, BatchRecord>();
+  const showing = new Set<string>();
 
   async function follow(job: Job): Promise<void> {
     const { batch } = job.data as { readonly batch: string };
@@ -50,12 +52,27 @@ export function openBatchJobs(fleet: Fleet, isFinal: (id: string) => boolean): B
   }, lookEveryMs);
   looking.unref();
 
+  /** One at a time for each batch, so that what is shown last is the newest. */
+  async function showLatest(id: string): Promise<void> {
+    if (showing.has(id)) return;
+    showing.add(id);
+    for (let record = latest.get(id); record !== undefined; record = latest.get(id)) {
+      latest.delete(id);
+      await put(record).catch(() => {});
+    }
+    showing.delete(id);
+  }
+
+  async function put(record: BatchRecord): Promise<void> {
+    const known = await queue.getJob(record.id);
+    if (known === undefined) await queue.add("batch", labelsOf(record), { jobId: record.id });
+    else await known.updateData(labelsOf(record));
+  }
+
   return {
-    async show(record) {
-      const { id } = record;
-      const known = await queue.getJob(id);
-      if (known === undefined) await queue.add("batch", labelsOf(record), { jobId: id });
-      else await known.updateData(labelsOf(record));
+    show(record) {
+      latest.set(record.id, record);
+      void showLatest(record.id);
     },
     async close() {
       clearInterval(looking);

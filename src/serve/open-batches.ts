@@ -69,7 +69,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
 
   function onRecord(record: BatchRecord, isMilestone: boolean): void {
     store.write(record, isMilestone);
-    jobs.show(record).catch(() => {});
+    jobs.show(record);
     for (const listener of listeners) listener(record);
   }
 
@@ -99,7 +99,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
         lock.release();
       });
     running.set(id, { batch, done });
-    jobs.show(record).catch(() => {});
+    jobs.show(record);
   }
 
   /** A kill after the last record was written leaves what is of no use any more. */
@@ -122,7 +122,12 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
 
   function takeUpAll(): void {
     for (const id of store.ids()) {
-      if (running.has(id)) continue;
+      const here = running.get(id)?.batch;
+      if (here !== undefined) {
+        // Redis may have lost its job.
+        jobs.show(here.record());
+        continue;
+      }
       const record = store.read(id);
       if (record === undefined) continue;
       if (!isFinal(record) || existsSync(statePath(store.placeOf(id).workPath))) takeUp(id);

@@ -38,6 +38,8 @@ export function openFiles(directory: string, options: OpenFilesOptions = {}): Fi
   const known = new Map<string, FileRecord>();
 
   async function receiveAs(id: string, content: Readable): Promise<ReceivedContent> {
+    // Its end may come before anybody reads it; whoever reads it then is told.
+    content.on("error", () => {});
     const made = join(workshop, id);
     mkdirSync(made, { mode: 0o700 });
     try {
