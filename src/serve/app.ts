@@ -13,6 +13,7 @@ import { mcpRoutes } from "./mcp-routes.ts";
 import { messageBatchRoutes } from "./message-batch-routes.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { onlineRoutes } from "./online-routes.ts";
+import { ownershipRoutes } from "./ownership.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
@@ -30,6 +31,7 @@ export function createApp(context: ServeContext): Express {
   });
 
   app.use(limitBodies(context.config.serve.limits), guard(context));
+  app.use(ownershipRoutes(context));
   app.use(fileRoutes(context));
   app.use(batchRoutes(context));
   app.use(messageBatchRoutes(context));

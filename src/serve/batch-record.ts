@@ -17,6 +17,8 @@ export interface BatchRecord {
   /** Rows without a result end as expired then. */
   readonly expiresAtMs: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** The name of the token with which it was ordered. */
+  readonly owner?: string | undefined;
   readonly outputFileId: string | undefined;
   readonly errorFileId: string | undefined;
   /** Why it failed as a whole. */

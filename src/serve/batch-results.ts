@@ -51,7 +51,7 @@ export async function countResults({ resultsPath }: BatchPlace): Promise<BatchTo
 
 /** The two files of OpenAI's API, each row in one of them; a file without rows is left out. */
 export async function publishFiles(
-  { id }: BatchRecord,
+  { id, owner }: BatchRecord,
   { resultsPath }: BatchPlace,
   { counts }: BatchTotals,
   files: Files,
@@ -60,7 +60,7 @@ export async function publishFiles(
     // The same id each time, so that a server that takes the batch over in the middle leaves no second file.
     const fileId = `file-${createHash("sha256").update(`${id} ${kind}`).digest("hex").slice(0, 32)}`;
     const content = Readable.from(linesOf(readWhole(resultsPath), status), { objectMode: false });
-    await files.put(fileId, content, { filename: `${id}_${kind}.jsonl`, purpose: "batch_output" });
+    await files.put(fileId, content, { filename: `${id}_${kind}.jsonl`, purpose: "batch_output", owner });
     return fileId;
   }
   return {

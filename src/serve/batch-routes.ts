@@ -5,7 +5,9 @@ import { readBatchOrder, readWeight } from "./batch-order.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
 import type { Batches } from "./batches.ts";
 import type { ServeContext } from "./context.ts";
+import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
+import { assertOwn } from "./ownership.ts";
 import { pageOf } from "./query.ts";
 import { streamText } from "./stream-text.ts";
 
@@ -27,13 +29,14 @@ export function batchRoutes({ batches, files, config }: ServeContext): Router {
           param: "input_file_id",
         });
       }
+      assertOwn(response, `input_file_id: file ${file.id}`, file.owner);
       if (file.purpose !== "batch") {
         throw new HttpError(400, `input_file_id: expected a file with the purpose batch, found ${file.purpose}`, {
           param: "input_file_id",
         });
       }
     }
-    response.json(batchObject(await batches.create(order)));
+    response.json(batchObject(await batches.create({ ...order, owner: callerOf(response).name })));
   });
 
   routes.get("/v1/batches", (request, response) => {

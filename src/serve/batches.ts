@@ -10,6 +10,7 @@ export interface BatchOrder {
   readonly endpoint: string;
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly owner?: string | undefined;
   readonly weight?: number;
 }
 

@@ -3,6 +3,7 @@ import busboy from "busboy";
 import { type Request, Router } from "express";
 import type { ServeContext } from "./context.ts";
 import { FileInUse, type FileRecord, type Files, type ReceivedContent } from "./files.ts";
+import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
 import { pageOf, textOf } from "./query.ts";
 
@@ -13,7 +14,7 @@ export function fileRoutes({ files }: ServeContext): Router {
   const routes = Router();
 
   routes.post("/v1/files", async (request, response) => {
-    response.json(fileObject(await receiveUpload(request, files)));
+    response.json(fileObject(await receiveUpload(request, files, callerOf(response).name)));
   });
 
   routes.get("/v1/files", (request, response) => {
@@ -77,7 +78,7 @@ export function fileObject(file: FileRecord): Record<string, unknown> {
 }
 
 /** The parts of a form come in any order; the file goes to disk as it comes, and is kept once the whole form was right. */
-async function receiveUpload(request: Request, files: Files): Promise<FileRecord> {
+async function receiveUpload(request: Request, files: Files, owner: string): Promise<FileRecord> {
   const fields = new Map<string, string>();
   let filename = "upload";
   let receiving: Promise<ReceivedContent> | undefined;
@@ -98,7 +99,7 @@ async function receiveUpload(request: Request, files: Files): Promise<FileRecord
     if (receiving === undefined) throw new HttpError(400, "expected a part named file in the form", { param: "file" });
     const received = await receiving;
     try {
-      return await received.keep({ filename, purpose: purposeOf(fields), expiresAtMs: expiryOf(fields) });
+      return await received.keep({ filename, purpose: purposeOf(fields), owner, expiresAtMs: expiryOf(fields) });
     } catch (error) {
       await received.drop();
       throw error;

@@ -12,11 +12,14 @@ export interface FileRecord {
   readonly purpose: string;
   /** Of the content, in hex. */
   readonly sha256: string;
+  /** The name of the token that it came with; of a batch's output that of the batch. */
+  readonly owner?: string | undefined;
 }
 
 export interface FileAbout {
   readonly filename: string;
   readonly purpose: string;
+  readonly owner?: string | undefined;
   /** Removed by itself then. Default: never. */
   readonly expiresAtMs?: number | undefined;
 }

@@ -2,6 +2,7 @@ import { type Request, Router } from "express";
 import { formatAnthropicLine } from "../results/format-anthropic.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
 import type { ServeContext } from "./context.ts";
+import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
 import { messageBatch } from "./message-batch.ts";
 import { requestLines } from "./message-requests.ts";
@@ -29,6 +30,7 @@ export function messageBatchRoutes({ batches, config }: ServeContext): Router {
       endpoint: "/v1/messages",
       completionWindow: "24h",
       metadata: {},
+      owner: callerOf(response).name,
     });
     response.json(show(request, record));
   });

@@ -143,7 +143,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
   }, tickEveryMs);
 
   return {
-    async create({ api, input, endpoint, completionWindow, metadata, weight = 1 }) {
+    async create({ api, input, endpoint, completionWindow, metadata, owner, weight = 1 }) {
       const windowMs = durationMsOf(completionWindow);
       if (windowMs === undefined) throw new UserError(`completion_window: expected a duration such as 24h or 7d`);
       const createdAtMs = Date.now();
@@ -158,6 +158,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
         completionWindow,
         expiresAtMs: createdAtMs + windowMs,
         metadata,
+        owner,
         outputFileId: undefined,
         errorFileId: undefined,
         errors: [],

@@ -46,8 +46,8 @@ export function openFiles(directory: string, options: OpenFilesOptions = {}): Fi
       const written = await writeContent(join(made, "content"), content, maxFileBytes);
       return {
         drop: () => rm(made, { recursive: true, force: true }),
-        async keep({ filename, purpose, expiresAtMs }) {
-          const record: FileRecord = { id, ...written, createdAtMs: Date.now(), expiresAtMs, filename, purpose };
+        async keep({ filename, purpose, owner, expiresAtMs }) {
+          const record: FileRecord = { id, ...written, createdAtMs: Date.now(), expiresAtMs, filename, purpose, owner };
           writeFileSync(join(made, "about.json"), JSON.stringify(record), { mode: 0o600, flush: true });
           await setAside(id);
           await rename(made, join(directory, id));

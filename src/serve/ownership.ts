@@ -1,0 +1,40 @@
+import { type RequestHandler, type Response, Router } from "express";
+import { includes } from "./access.ts";
+import type { ServeContext } from "./context.ts";
+import { callerOf } from "./guard.ts";
+import { HttpError } from "./http-error.ts";
+
+/*
+ * What rows and answers say is seen by who sent them, and by an admin; files and batches are ended and removed by the
+ * same. Whose they are is the name of the token that they came with, so that a token can be replaced by another.
+ */
+
+/** @throws HttpError when something of this owner is not for the caller. */
+export function assertOwn(response: Response, what: string, owner: string | undefined): void {
+  const { name, role } = callerOf(response);
+  if (role === "admin" || (includes(role, "submit") && owner === name)) return;
+  throw new HttpError(403, `${what} came with another token; its content is for that one and for an admin`);
+}
+
+/** Stands before the routes of files and batches; what is not there they say themselves. */
+export function ownershipRoutes({ files, batches }: Pick<ServeContext, "files" | "batches">): Router {
+  const ownFile: RequestHandler<{ id: string }> = ({ params: { id } }, response, next) => {
+    const file = files.get(id);
+    if (file !== undefined) assertOwn(response, `file ${id}`, file.owner);
+    next();
+  };
+  const ownBatch: RequestHandler<{ id: string }> = ({ params: { id } }, response, next) => {
+    const batch = batches.get(id);
+    if (batch !== undefined) assertOwn(response, `batch ${id}`, batch.owner);
+    next();
+  };
+  const routes = Router();
+  routes.get("/v1/files/:id/content", ownFile);
+  routes.delete("/v1/files/:id", ownFile);
+  for (const path of ["/v1/batches/:id", "/v1/messages/batches/:id"]) {
+    routes.get(`${path}/results`, ownBatch);
+    routes.post(`${path}/cancel`, ownBatch);
+    routes.delete(path, ownBatch);
+  }
+  return routes;
+}
