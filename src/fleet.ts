@@ -16,6 +16,7 @@ import { createForeignTurns } from "./pool/foreign-turn.ts";
 import { createGate } from "./pool/gate.ts";
 import { createIsolation } from "./pool/isolation.ts";
 import { createRequestKeeper } from "./pool/keep-requests.ts";
+import { createMeasures } from "./pool/measures.ts";
 import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
 import { notePausedQueues } from "./pool/note-paused-queues.ts";
@@ -26,7 +27,6 @@ import { createRecentFailures } from "./pool/recent-failures.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
 import { type RunningPool, runPool } from "./pool/run-pool.ts";
 import { sayLeases } from "./pool/say-leases.ts";
-import { shareLatencies } from "./pool/share-latencies.ts";
 import { createTurns } from "./pool/take-turn.ts";
 import { openTierPool } from "./pool/tier-pool.ts";
 import { createBatchClaims } from "./queue/claim-batch.ts";
@@ -50,9 +50,6 @@ import { createPrivacyGate } from "./routing/privacy-gate.ts";
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
 export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
-
-/** An owner that lives has rebuilt its batch by then, after Redis came back empty. */
-const rebuildDeadlineMs = 30_000;
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
@@ -85,8 +82,7 @@ export async function joinFleet(options: JoinOptions) {
   const claims = createBatchClaims(redis, names);
   const memory = watchMemory(redis);
   const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
-  const mayBeRebuilt = () => incarnation.current() === "" || Date.now() - incarnation.changedAtMs() < rebuildDeadlineMs;
-  const record = createRecorder(redis, names, processId, mayBeRebuilt, noteTrouble("record"));
+  const record = createRecorder(redis, names, processId, incarnation.mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, incarnation.current, noteTrouble("gate"));
   const identity = identityOfThisProcess();
   const audit = openAuditTrail({ directory: options.auditDirectory, processId, identity, redis, names });
@@ -97,11 +93,11 @@ export async function joinFleet(options: JoinOptions) {
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
   const failures = createRecentFailures();
-  const ownNotice = () => noticeOf(pools, failures.last());
+  const { meter, showWindows, windows, share } = createMeasures(redis, names, config, latencies);
+  const ownNotice = () => noticeOf(pools, failures.last(), windows());
   const membership = createMembership(redis, names, processId, ownNotice, onBeat);
   const starting = new Map<string, Promise<void>>();
   const adapterOf = (provider: string) => options.adapters?.[provider] ?? builtInAdapters[provider];
-  const share = shareLatencies(redis, names, latencies);
   if (alone) await membership.buryOthers();
   await membership.beat();
   if (prefersLatency(config)) await share();
@@ -137,6 +133,7 @@ export async function joinFleet(options: JoinOptions) {
     noteOmitted: omitted.note,
     noteLatency: latencies.note,
     noteFailure: failures.note,
+    meter,
     nextCallNumber: () => ++callNumber,
     rowsInHand: new Set(),
     isolation: createIsolation(),
@@ -180,6 +177,7 @@ export async function joinFleet(options: JoinOptions) {
       audit: audit?.note,
       pace: createPace(tier, Object.values(config.models), reportQuota, servesOnline),
       servesOnline,
+      onCallEnded: meter.callEnded,
       onChange: () => pools.get(tierName)?.applyCapacity(),
     });
     pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
@@ -227,6 +225,8 @@ export async function joinFleet(options: JoinOptions) {
     /** Calls that this process may have in flight at a tier, when it works it. */
     concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.sizes.full(),
     pools: (): readonly RunningPool[] => [...pools.values()],
+    meter,
+    showWindows,
     /** What the living processes of the fleet say of themselves, by their ids: this one now, others at their last beat. */
     processes: (): ReadonlyMap<string, ProcessNotice> => new Map([...membership.living(), [processId, ownNotice()]]),
     startPool,

@@ -25,6 +25,10 @@ const mostRemembered = 10_000;
  */
 export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => PlannedRow): ForeignJob {
   const ownErrors = new Map<string, number>();
+  const record = (job: Job, row: PreparedRow, result: ResultLine): Promise<unknown> => {
+    fleet().meter.rowEnded(result);
+    return deliver(fleet(), job, row, result);
+  };
   return async (job, pool) => {
     const planned = planForeign(job, plan);
     if (!planned.ok) return { value: failedWithoutCall(0, planned.id, null, planned) };
@@ -52,7 +56,7 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
       turn.end(end);
     }
     if (end.outcome.kind === "answered") {
-      return { value: await deliver(fleet(), job, row, answeredLine(asked, end, end.outcome.answer)) };
+      return { value: await record(job, row, answeredLine(asked, end, end.outcome.answer)) };
     }
     const decision = decideAfter(end.outcome, pool.historyOf(rowKey, end, attempts, false));
     if (decision.kind === "wait") {
@@ -63,7 +67,7 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     if (decision.kind !== "record-failure") throw new Error(`a foreign row cannot end by ${decision.kind}`);
     pool.forget(rowKey);
     ownErrors.delete(rowKey);
-    return { value: await deliver(fleet(), job, row, failedLine(asked, end, decision.code, decision.message)) };
+    return { value: await record(job, row, failedLine(asked, end, decision.code, decision.message)) };
   };
 }
 

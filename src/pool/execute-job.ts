@@ -1,6 +1,7 @@
 import type { ModelConfig } from "../config/config.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "../job/batch.ts";
 import { assertNever } from "../job/errors.ts";
+import type { Meter } from "../job/meter.ts";
 import type { ErrorCode, ResultLine } from "../job/result.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import { decideAfter } from "./decide-retry.ts";
@@ -42,6 +43,7 @@ export interface ExecuteContext {
   readonly noteLatency: (alias: string, latencyMs: number) => void;
   /** Told of rows that failed and are not private. */
   readonly noteFailure: RecentFailures["note"];
+  readonly meter: Meter;
   readonly nextCallNumber: () => number;
   /** Rows that this process is at, from before the gate until their call is settled. */
   readonly rowsInHand: Set<string>;
@@ -99,6 +101,7 @@ async function askRow(
 
   const callNumber = context.nextCallNumber();
   const call = `${context.processId} ${callNumber}`;
+  const atGateMs = performance.now();
   const verdict = await passGate(job, model, callNumber, cameBack, pool, context);
   switch (verdict.kind) {
     case "finished":
@@ -140,6 +143,7 @@ async function askRow(
     await row.settle({ kind: "release", countsAttempt: false });
     return later(0);
   }
+  if (charge !== undefined) context.meter.pacingWaited(model.tier, model.alias, performance.now() - atGateMs);
   const end = await askInForm(row, (asked) => pool.call(job.batch, asked));
   return settleRow(row, end, pool, context);
 }

@@ -20,6 +20,6 @@ table.sort(living)
 local answer = {}
 for _, process in ipairs(living) do
   answer[#answer + 1] = process
-  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or '{"tiers":{},"failures":[]}'
+  answer[#answer + 1] = redis.call("HGET", KEYS[2], process) or '{"tiers":{},"failures":[],"rows":{}}'
 end
 return answer

@@ -7,6 +7,7 @@ import { budgetTerms, costOfCall, type PaidEnd } from "./cost-of-call.ts";
 import type { Charge, Lease, Terms } from "./gate.ts";
 import type { AskedRow } from "./result-of-call.ts";
 import { createTokenEstimates } from "./token-estimates.ts";
+import { type WaitKind, waitKindOf } from "./wait-kind.ts";
 
 /**
  * Starts are handed out this far ahead, so that those who have one sleep until then and ask nobody; what a dead pool had
@@ -50,6 +51,7 @@ export interface Pace {
   settleOnline(charge: Charge, row: AskedRow, end: PaidEnd | undefined): Settlement;
   /** Why rows wait here, for the display. */
   waitReason(): string | undefined;
+  waitKind(): WaitKind | undefined;
   /** For good: sends away all who wait. */
   turnAway(): void;
 }
@@ -78,6 +80,12 @@ export function createPace(
   const waits = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   const told = new Map<string, { readonly perMinute: number; readonly atMs: number }>();
   let turningAway = false;
+
+  function currentWaits() {
+    const nowMs = Date.now();
+    for (const [scope, { untilMs }] of waits) if (untilMs <= nowMs) waits.delete(scope);
+    return [...waits];
+  }
 
   /** Limits that have changed, and those of which less is left than the fleet may send within the horizon. */
   function worthTelling(scope: string, quota: QuotaReport | undefined): (readonly [string, QuotaLimit])[] {
@@ -186,10 +194,12 @@ export function createPace(
     },
     settleOnline: settlementOf,
     waitReason() {
-      const nowMs = Date.now();
-      for (const [scope, { untilMs }] of waits) if (untilMs <= nowMs) waits.delete(scope);
-      if (waits.size === 0) return undefined;
-      return [...waits].map(([scope, { reason }]) => `${scope}: ${limitWords[reason] ?? reason}`).join("; ");
+      const reasons = currentWaits().map(([scope, { reason }]) => `${scope}: ${limitWords[reason] ?? reason}`);
+      return reasons.length === 0 ? undefined : reasons.join("; ");
+    },
+    waitKind() {
+      const first = currentWaits()[0];
+      return first && waitKindOf(first[1].reason);
     },
     turnAway() {
       turningAway = true;

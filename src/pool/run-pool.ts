@@ -67,6 +67,7 @@ export function runPool(
 
   async function process(job: Job, token?: string): Promise<unknown> {
     const labels = job.data as Partial<JobLabels> | null;
+    if (job.attemptsStarted === 1) context.meter.queueWaited(pool.tier.name, Date.now() - job.timestamp);
     const ending =
       typeof labels?.batch === "string"
         ? await executeRows(labels as JobLabels, job.attemptsStarted > 1)

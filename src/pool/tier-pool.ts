@@ -1,6 +1,8 @@
 import { performance } from "node:perf_hooks";
 import type { TierConfig } from "../config/config.ts";
 import { withMend } from "../config/mend.ts";
+import { costUsdOf } from "../config/price.ts";
+import type { EndedCall } from "../job/ended-call.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { createBatchSignals } from "./batch-signals.ts";
 import type { RowHistory } from "./decide-retry.ts";
@@ -12,6 +14,7 @@ import type { Pace } from "./pace.ts";
 import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
 import type { PoolSizes } from "./sized-endpoints.ts";
+import { type WaitKind, waitKindOf } from "./wait-kind.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
@@ -41,6 +44,7 @@ export interface TierPool {
   noteQueuePaused(isPaused: boolean): void;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
+  waitKind(): WaitKind | undefined;
   call(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd>;
   /** What is known of a row's errors, after one of its calls has ended so. */
   historyOf(rowKey: string, end: CallEnd, ownErrors: number, hasNextModel: boolean): RowHistory;
@@ -68,6 +72,8 @@ export interface TierPoolOptions extends EndpointsOptions, DepartureOptions {
   readonly pace: Pace;
   /** Models that are missing are fetched by servers that can. Default false. */
   readonly pullModels?: boolean;
+  /** Told of each call that was made. */
+  readonly onCallEnded?: (call: EndedCall) => void;
 }
 
 /** No call was made, through nobody's fault: the row comes again. */
@@ -132,6 +138,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       return notAsked;
     }
     outcome = withMend(pulls.after(outcome, state.endpoint, model.model), tier, model.model);
+    options.onCallEnded?.(endedCall(row, outcome, latencyMs));
     if (!signal.aborted) {
       if (outcome.kind === "answered") answered++;
       else erred++;
@@ -161,6 +168,18 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     };
   }
 
+  /** What lets it wait beside its limits. */
+  function ownWait(): { readonly kind: WaitKind; readonly reason: string } | undefined {
+    if (queueIsPaused) return { kind: "queue-paused", reason: queuePausedReason };
+    const down = endpoints.downSince();
+    if (down !== undefined) return { kind: "down", reason: down.reason };
+    const paused = pauses.shownReason();
+    if (paused !== undefined) return { kind: waitKindOf(paused), reason: paused };
+    const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
+    if (troubled === undefined) return undefined;
+    return { kind: "trouble", reason: `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}` };
+  }
+
   return {
     tier,
     pace,
@@ -184,17 +203,8 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     noteQueuePaused(isPaused) {
       queueIsPaused = isPaused;
     },
-    waitReason() {
-      if (queueIsPaused) return queuePausedReason;
-      const down = endpoints.downSince();
-      if (down !== undefined) return down.reason;
-      const paused = pauses.shownReason();
-      if (paused !== undefined) return paused;
-      const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
-      return troubled === undefined
-        ? pace.waitReason()
-        : `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}`;
-    },
+    waitReason: () => ownWait()?.reason ?? pace.waitReason(),
+    waitKind: () => ownWait()?.kind ?? pace.waitKind(),
     call(batchId, row, online) {
       const call = callEndpoint(batchId, row, online);
       if (online !== undefined) {
@@ -216,4 +226,12 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       await endpoints.close();
     },
   };
+}
+
+function endedCall({ model, payload }: AskedRow, outcome: Outcome, latencyMs: number): EndedCall {
+  const { tier, alias, price } = model;
+  const answer = outcome.kind === "answered" ? outcome.answer : undefined;
+  const costUsd = answer === undefined ? 0 : (answer.costUsd ?? costUsdOf(answer.usage, price));
+  const startedAtMs = Date.now() - latencyMs;
+  return { tier, model: alias, task: payload.task, outcome, costUsd, startedAtMs, latencyMs };
 }

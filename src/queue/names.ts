@@ -16,6 +16,8 @@ export interface FleetNames {
   readonly tierDefinitions: string;
   /** Hash: alias → "meanMs:weight:atMs", how fast each model has answered. */
   readonly latencies: string;
+  /** Hash: a counter of job/meter.ts → its sum over all processes that there were. */
+  readonly metrics: string;
   /** Set of the ids of batches that are open. */
   readonly openBatches: string;
   /** BullMQ's keys of a queue, for who only looks. */
@@ -85,6 +87,7 @@ export function fleetNames(fleet: string): FleetNames {
     pools: `${tag}/pools`,
     tierDefinitions: `${tag}/tier-definitions`,
     latencies: `${tag}/latencies`,
+    metrics: `${tag}/metrics`,
     openBatches: `${tag}/open-batches`,
     queue: (queueName) => {
       const base = `${tag}:${queueName}`;

@@ -5,11 +5,14 @@ import { readIncarnation } from "./connection.ts";
 export interface IncarnationWatch {
   /** "" until a server that was away has said who it is: it may come back without what it knew. */
   current(): string;
-  /** When another one was met, by `Date.now`. */
-  changedAtMs(): number;
+  /** It is away, or came back as another one a short while ago: what it does not know may yet be set again. */
+  mayBeRebuilt(): boolean;
   on(listener: (incarnation: string) => void): void;
   off(listener: (incarnation: string) => void): void;
 }
+
+/** An owner that lives has rebuilt its batch by then, after Redis came back empty. */
+const rebuildDeadlineMs = 30_000;
 
 /**
  * @param onReady told when Redis is there again.
@@ -40,7 +43,7 @@ export async function watchIncarnation(
   });
   return {
     current: () => incarnation,
-    changedAtMs: () => changedAtMs,
+    mayBeRebuilt: () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs,
     on: (listener) => void listeners.add(listener),
     off: (listener) => void listeners.delete(listener),
   };

@@ -10,7 +10,7 @@ const server = withRedis();
 
 function join(names: FleetNames, id: string, tiers: readonly string[], onBeat = () => {}): Membership {
   const redis = connectRedis(server.address, "test");
-  const say = () => ({ tiers: Object.fromEntries(tiers.map((tier) => [tier, idleTier])), failures: [] });
+  const say = () => ({ tiers: Object.fromEntries(tiers.map((tier) => [tier, idleTier])), failures: [], rows: {} });
   const membership = createMembership(redis, names, id, say, onBeat);
   onTestFinished(async () => {
     await membership.leave();

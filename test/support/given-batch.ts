@@ -97,7 +97,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
       redis,
       names,
       id,
-      () => ({ tiers: { lab: idleTier }, failures: [] }),
+      () => ({ tiers: { lab: idleTier }, failures: [], rows: {} }),
       () => {},
     );
     memberships.push(membership);
