@@ -12,7 +12,10 @@ const uiConfig = {
   favIcon: { default: "static/images/logo.svg", alternative: "static/favicon-32x32.png" },
   hideDocsLink: true,
   showWorkers: false,
-  miscLinks: [{ text: "Dashboard", url: "../" }],
+  miscLinks: [
+    { text: "Dashboard", url: "../" },
+    { text: "Login", url: "../login" },
+  ],
 };
 
 /**

@@ -14,10 +14,13 @@ export interface BoardQueueOptions {
   readonly waitReason: () => string | undefined;
 }
 
+/** An option that Bull Board's types do not know: what was answered is not offered to be asked again. */
+const noRetryOfAnswers = { allowCompletedRetries: false };
+
 /** A queue of rows as Bull Board sees it: jobs without text, retried as the fleet retries rows. */
 export function boardQueue(options: BoardQueueOptions): BullMQAdapter {
   const { queue, readOnlyMode, factsOf, waitReason } = options;
-  const adapter = new BullMQAdapter(queue, { readOnlyMode });
+  const adapter = new BullMQAdapter(queue, { readOnlyMode, ...noRetryOfAnswers });
 
   async function dress(jobs: readonly (Job | undefined)[]): Promise<Job[]> {
     const there = jobs.filter((job) => job !== undefined);
@@ -73,4 +76,4 @@ async function retryRows(job: Job, { batches }: BoardQueueOptions): Promise<void
 }
 
 /** Bull Board answers with this status and shows the words. */
-const refusal = (message: string): Error => Object.assign(new Error(message), { statusCode: 409 });
+const refusal = (message: string): Error => Object.assign(new UserError(message), { statusCode: 409 });

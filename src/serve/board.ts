@@ -56,6 +56,14 @@ function createBoard({ fleet, batches, config }: ServeContext, readOnlyMode: boo
     serverAdapter,
     options: { uiConfig: { showWorkers: false }, handlerHooks: { before: refuseWhatBreaks } },
   });
+  // Bull Board's own would head each of them "Internal server error".
+  serverAdapter.setErrorHandler((error: Error & { statusCode?: 409 }) => ({
+    status: error.statusCode ?? 500,
+    body: {
+      error: error.statusCode === undefined ? "An error in promptfleet itself" : "Not done",
+      message: error.message,
+    },
+  }));
   const app = serverAdapter.getRouter() as ReturnType<typeof import("express")>;
   app.disable("x-powered-by");
   return app;
