@@ -8,12 +8,17 @@ interface Progress {
   readonly sent: boolean;
   /** The headers of an answer had come. */
   readonly answering: boolean;
+  /** Of a private row. */
+  readonly private: boolean;
 }
 
 /** What an error of a connection, a look-up or a TLS handshake means for the call. */
-export function classifyConnectionError(error: Error, host: string, { sent, answering }: Progress): Failure {
+export function classifyConnectionError(error: Error, host: string, progress: Progress): Failure {
+  const { sent, answering } = progress;
   const refusal = causes(error).find((cause) => cause instanceof NotLocalError);
-  if (refusal !== undefined) return { kind: "refused-by-policy", message: refusal.message };
+  // That a tier is not where it is said to be is no fault of a row which might go anywhere.
+  if (refusal !== undefined)
+    return { kind: progress.private ? "refused-by-policy" : "unreachable", message: refusal.message };
   const code = codeOf(error);
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
     return { kind: "cancelled", message: `the connection to ${host} was closed by this side` };

@@ -131,7 +131,8 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
             settle(response());
           },
           onResponseError(_started, error) {
-            settle(classifyConnectionError(error, server, { sent: controller !== undefined, answering: status !== 0 }));
+            const progress = { sent: controller !== undefined, answering: status !== 0, private: request.private };
+            settle(classifyConnectionError(error, server, progress));
           },
         },
       );

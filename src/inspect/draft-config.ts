@@ -52,6 +52,9 @@ export function draftServers(servers: readonly FoundServer[], packaged: Config):
 /** `skipped`: routing leaves it out by itself, for want of a key or an adapter. `down`: rows would wait for it. */
 export type ModelState = "usable" | "skipped" | "down";
 
+/** Most servers do not say whether their model sees images, and most models do not. */
+const imageTask = "vision";
+
 /**
  * Routes for the tasks that would wait for what is not there: what is down goes last, and where nothing usable is left,
  * the servers that were found come before it. Models without a key keep their place, for when it is there. Pure; found
@@ -68,7 +71,7 @@ export function draftTasks(
     const down = listed.filter((alias) => stateOf(alias) === "down");
     const hasUsable = listed.some((alias) => stateOf(alias) === "usable");
     const stay = listed.filter((alias) => stateOf(alias) !== "down");
-    const added = hasUsable ? [] : found.filter((alias) => !listed.includes(alias));
+    const added = hasUsable || name === imageTask ? [] : found.filter((alias) => !listed.includes(alias));
     const route = [...stay, ...added, ...down];
     if (route.join() === listed.join() || (!hasUsable && added.length === 0)) continue;
     drafts[name] = { ...(route[0] === primary ? {} : { primary: route[0]! }), fallback: route.slice(1) };

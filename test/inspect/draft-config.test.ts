@@ -44,6 +44,10 @@ describe("the routes that are written", () => {
     });
   });
 
+  it("do not give images to a model of which nobody knows whether it sees any", () => {
+    expect(draftTasks(task("vision"), states({}), ["local.vllm"])).toEqual({});
+  });
+
   it("put what is down last, as rows would wait for it", () => {
     const down = states({ "local.vllm": "down", "local.localai": "usable" });
     expect(draftTasks(task("high-volume"), down, ["local.localai"])).toEqual({
