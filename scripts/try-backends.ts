@@ -1,6 +1,8 @@
 /** What scripts/try-backends runs. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { providerFacts } from "../src/config/providers.ts";
+import type { OtherEndpoint } from "../src/job/endpoints.ts";
 import type { Outcome } from "../src/job/outcome.ts";
 import type { PromptRequest } from "../src/job/row.ts";
 import type { BackendCall, Endpoint } from "../workers/adapter.ts";
@@ -16,6 +18,8 @@ interface Check {
   /** Ends that are right; some servers take any model name. */
   readonly expected: readonly Outcome["kind"][];
   readonly call: (model: string) => Partial<BackendCall>;
+  /** Tried where the provider has it. */
+  readonly endpoint?: OtherEndpoint;
   /** What the server says is worth keeping. */
   readonly recorded?: true;
 }
@@ -23,6 +27,9 @@ interface Check {
 const ask = (content: string, options: Partial<PromptRequest> = {}): PromptRequest => ({
   messages: [{ role: "user", content }],
   ...options,
+});
+const askAt = (endpoint: OtherEndpoint, openaiBody: object) => (): Partial<BackendCall> => ({
+  request: { messages: [], endpoint, openaiBody: { ...openaiBody } },
 });
 const story = ask("Write a long story about a lighthouse, with many chapters.", { maxOutputTokens: 400 });
 
@@ -63,6 +70,28 @@ const checks: readonly Check[] = [
     recorded: true,
     expected: ["rejected", "answered", "server-error"],
     call: () => ({ request: ask("Hello", { maxOutputTokens: 2, temperature: -3 }) }),
+  },
+  {
+    name: "completion",
+    recorded: true,
+    expected: ["answered"],
+    endpoint: "/v1/completions",
+    call: askAt("/v1/completions", { prompt: "The capital of France is", max_tokens: 4 }),
+  },
+  {
+    name: "response",
+    recorded: true,
+    expected: ["answered"],
+    endpoint: "/v1/responses",
+    call: askAt("/v1/responses", { input: "Say yes.", max_output_tokens: 4 }),
+  },
+  {
+    name: "embedding",
+    recorded: true,
+    // Most servers embed with a model for that alone, or when they are told to.
+    expected: ["answered", "rejected"],
+    endpoint: "/v1/embeddings",
+    call: askAt("/v1/embeddings", { input: "one" }),
   },
   { name: "abort", expected: ["cancelled"], call: () => ({ request: story, signal: AbortSignal.timeout(50) }) },
   { name: "deadline", expected: ["timed-out"], call: () => ({ request: story, timeoutMs: 60 }) },
@@ -128,7 +157,8 @@ async function tryTarget(target: Target, recordFolder: string | undefined): Prom
     recorder?.title("probe");
     const model = await modelOf(endpoint, target);
     if (model === undefined) return 1;
-    for (const check of checks) {
+    const has = (endpoint: OtherEndpoint) => providerFacts[target.provider].endpoints?.includes(endpoint) === true;
+    for (const check of checks.filter(({ endpoint }) => endpoint === undefined || has(endpoint))) {
       recorder?.title(check.recorded && check.name);
       const startedAtMs = performance.now();
       const outcome = await endpoint.call({

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isOtherEndpoint } from "../../src/job/endpoints.ts";
 import type { adapters } from "../../workers/index.ts";
 import { callWith, connectTo, dialects } from "../conformance/dialects.ts";
 import { programs } from "../conformance/programs.ts";
@@ -19,6 +20,23 @@ const servers: Readonly<Record<string, { provider: keyof typeof adapters; ends: 
       "wrong-option": { kind: "answered" },
       "too-long": { kind: "context-overflow", message: expect.stringContaining("12031 tokens") },
       "too-long.2": { kind: "context-overflow" },
+      completion: { kind: "answered", answer: { finishReason: "length", usage: { inputTokens: 5, outputTokens: 4 } } },
+      // It takes an answer that was cut for a whole one.
+      response: { kind: "answered", answer: { finishReason: "stop", usage: { inputTokens: 33, outputTokens: 4 } } },
+      embedding: { kind: "rejected", message: expect.stringContaining("Start it with `--embeddings`") },
+    },
+  },
+  // The same server, started for that.
+  "llama.cpp-embeddings": {
+    provider: "openai-compatible",
+    ends: {
+      embedding: {
+        kind: "answered",
+        answer: {
+          usage: { inputTokens: 1 },
+          openaiBody: { data: [{ embedding: expect.arrayContaining([expect.any(Number)]) }] },
+        },
+      },
     },
   },
   // The same server behind LiteLLM's proxy (1.106).
@@ -61,6 +79,9 @@ const servers: Readonly<Record<string, { provider: keyof typeof adapters; ends: 
       "too-long": { kind: "context-overflow" },
       "too-long.2": { kind: "context-overflow" },
       "limit-too-high": { kind: "context-overflow" },
+      completion: { kind: "answered", answer: { finishReason: "length", usage: { inputTokens: 19, outputTokens: 4 } } },
+      response: { kind: "answered", answer: { finishReason: "length", usage: { inputTokens: 17, outputTokens: 4 } } },
+      embedding: { kind: "rejected", message: expect.stringContaining("/v1/embeddings is not there") },
       "quotes-the-prompt": { kind: "rejected", message: expect.not.stringContaining("secret") },
     },
   },
@@ -108,7 +129,10 @@ describe.each(Object.entries(servers))("what a real %s said", (name, { provider,
     });
     const endpoint = connectTo(provider, server);
     const secret = { messages: [{ role: "user" as const, content: "Hi, my secret is 12345678 and more text" }] };
-    expect(await endpoint.call(callWith({ request: secret }))).toMatchObject(expected);
+    const asked = isOtherEndpoint(request.path)
+      ? { messages: [], endpoint: request.path, openaiBody: { input: "one" } }
+      : secret;
+    expect(await endpoint.call(callWith({ request: asked }))).toMatchObject(expected);
     await endpoint.close();
   });
 });
