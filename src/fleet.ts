@@ -21,10 +21,12 @@ import { createMembership } from "./pool/membership.ts";
 import { createModelTables } from "./pool/model-tables.ts";
 import { notePausedQueues } from "./pool/note-paused-queues.ts";
 import { createOmittedOptions } from "./pool/omitted-options.ts";
+import { onceEach } from "./pool/once-each.ts";
 import { createPace } from "./pool/pace.ts";
 import { noticeOf, type ProcessNotice } from "./pool/process-notice.ts";
 import { createRecentFailures } from "./pool/recent-failures.ts";
 import { createQuotaReporter } from "./pool/report-quota.ts";
+import { runBesideQueue } from "./pool/run-beside-queue.ts";
 import { type RunningPool, runPool } from "./pool/run-pool.ts";
 import { sayLeases } from "./pool/say-leases.ts";
 import { createTurns } from "./pool/take-turn.ts";
@@ -53,7 +55,8 @@ export type Fleet = Awaited<ReturnType<typeof joinFleet>>;
 
 /** Joins a fleet on one Redis: the wiring of everything that more than one stage needs, and the map of the program. */
 export async function joinFleet(options: JoinOptions) {
-  const { config, redis: address, foreignJob, alone = false, replaceConfig = false, servesOnline = false } = options;
+  const { config, redis: address, foreignJob, alone = false, replaceConfig = false } = options;
+  const { servesOnline = false, worksQueues = true } = options;
   const latencies = options.latencies ?? createLatencies();
   const processId = `${process.pid}-${randomBytes(6).toString("hex")}`;
   const names = fleetNames(config.fleet);
@@ -84,8 +87,8 @@ export async function joinFleet(options: JoinOptions) {
   const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
   const record = createRecorder(redis, names, processId, incarnation.mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, incarnation.current, noteTrouble("gate"));
-  const identity = identityOfThisProcess();
-  const audit = openAuditTrail({ directory: options.auditDirectory, processId, identity, redis, names });
+  const whose = { processId, identity: identityOfThisProcess() };
+  const audit = openAuditTrail({ directory: options.auditDirectory, ...whose, redis, names });
   const reportQuota = createQuotaReporter(redis, names);
   const takeTurn = createTurns(redis, names, processId);
   const turns = createTurnSettler(redis, names, processId, noteTrouble("record"));
@@ -96,7 +99,7 @@ export async function joinFleet(options: JoinOptions) {
   const { meter, showWindows, windows, share } = createMeasures(redis, names, config, latencies);
   const ownNotice = () => noticeOf(pools, failures.last(), windows());
   const membership = createMembership(redis, names, processId, ownNotice, onBeat);
-  const starting = new Map<string, Promise<void>>();
+  const startPool = onceEach(openPool);
   const adapterOf = (provider: string) => options.adapters?.[provider] ?? builtInAdapters[provider];
   if (alone) await membership.buryOthers();
   await membership.beat();
@@ -150,10 +153,9 @@ export async function joinFleet(options: JoinOptions) {
     nextCallNumber: context.nextCallNumber,
     async poolOf(alias) {
       const model = findModel(config, alias);
-      if (model === undefined) return undefined;
-      await startPool(model.tier);
-      const pool = pools.get(model.tier)?.pool;
-      return pool && { model, pool };
+      if (model !== undefined) await startPool(model.tier);
+      const pool = pools.get(model?.tier ?? "")?.pool;
+      return model && pool && { model, pool };
     },
     settle: turns.settle,
     noteLatency: context.noteLatency,
@@ -180,21 +182,11 @@ export async function joinFleet(options: JoinOptions) {
       onCallEnded: meter.callEnded,
       onChange: () => pools.get(tierName)?.applyCapacity(),
     });
-    pools.set(tierName, runPool(pool, queues.of(tierName), queueRedis, context, foreignJob));
+    const work = () => runPool(pool, queues.of(tierName), queueRedis, context, foreignJob);
+    pools.set(tierName, worksQueues ? work() : runBesideQueue(pool));
     await membership.beat();
     // What it heard may have made it the one that searches: others shall know at once.
     await membership.beat();
-  }
-
-  /** Starts this process' pool of a tier; does nothing when it runs. */
-  function startPool(tierName: string): Promise<void> {
-    let started = starting.get(tierName);
-    if (started === undefined) {
-      started = openPool(tierName);
-      starting.set(tierName, started);
-      started.catch(() => starting.delete(tierName));
-    }
-    return started;
   }
 
   return {
@@ -229,6 +221,7 @@ export async function joinFleet(options: JoinOptions) {
     showWindows,
     /** What the living processes of the fleet say of themselves, by their ids: this one now, others at their last beat. */
     processes: (): ReadonlyMap<string, ProcessNotice> => new Map([...membership.living(), [processId, ownNotice()]]),
+    /** Starts this process' pool of a tier; does nothing when it runs. */
     startPool,
     /** Finishes what is in flight here (`gracefully`), or hands it back, and leaves the fleet. */
     async leave(gracefully: boolean): Promise<void> {

@@ -27,4 +27,6 @@ export interface JoinOptions {
   readonly noPrivateRows?: string | undefined;
   /** A slot of each tier and a request of each limit are kept for online calls. Default false. */
   readonly servesOnline?: boolean;
+  /** False: pools here are for online calls alone, and others work the queues. Default true. */
+  readonly worksQueues?: boolean;
 }

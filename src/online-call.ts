@@ -4,11 +4,11 @@ import { type ParsedRow, readRow } from "./intake/parse-row.ts";
 import { failedWithoutCall } from "./job/result.ts";
 import type { PromptRow } from "./job/row.ts";
 import { createRowPlanner, type UnusableRow } from "./plan-row.ts";
-import type { OnlineEnd } from "./pool/ask-online.ts";
+import type { OnlineEnd } from "./pool/online-end.ts";
 import { createRouter } from "./routing/choose-model.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
-export type { OnlineEnd } from "./pool/ask-online.ts";
+export type { OnlineEnd } from "./pool/online-end.ts";
 
 /** Who waits for an answer. */
 export interface OnlineCaller {

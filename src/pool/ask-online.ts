@@ -1,26 +1,13 @@
 import type { ModelConfig } from "../config/config.ts";
 import type { RowPayload, Settlement } from "../job/batch.ts";
-import { assertNever } from "../job/errors.ts";
-import type { ErrorCode, ResultLine } from "../job/result.ts";
+import { assertNever, messageOf } from "../job/errors.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import type { Charge } from "./gate.ts";
+import { type Miss, type MissDetails, miss, notHere, type OnlineEnd, worthTelling } from "./online-end.ts";
 import { throttlePauseMs } from "./pace.ts";
-import { type AskedRow, answeredLine, failedLine } from "./result-of-call.ts";
-import type { TakeTurn } from "./take-turn.ts";
-import type { TierPool } from "./tier-pool.ts";
-
-/** How an online call has ended. */
-export interface OnlineEnd {
-  /**
-   * `answered` and `failed` (for the row's own reasons) are as in a batch. The others are why a row of a batch would wait:
-   * `throttled` by a limit or a budget, `down`: no model of its route can be asked now; `timed-out`, `broken`: an error of
-   * the backend; `cancelled`: the caller has left.
-   */
-  readonly kind: "answered" | "failed" | "throttled" | "down" | "timed-out" | "broken" | "cancelled";
-  readonly result: ResultLine;
-  /** When it is worth asking again, of `throttled` and `down`. */
-  readonly retryAfterMs?: number;
-}
+import { type AskedRow, answeredLine } from "./result-of-call.ts";
+import type { TakeTurn, Turn, TurnQuestion } from "./take-turn.ts";
+import { queuePausedReason, type TierPool } from "./tier-pool.ts";
 
 /** A row that somebody waits for, in no batch and no queue. */
 export interface OnlineRow {
@@ -46,11 +33,11 @@ export interface OnlineContext {
 
 /** An online call waits at most this long for its turn; then its next model is asked, or its caller is told when. */
 const longestTurnMs = 10_000;
-
-/** Why one model of the route gave no answer; the next one is asked unless it `isFinal`. */
-interface Miss extends OnlineEnd {
-  readonly isFinal: boolean;
-}
+/** Limits, slots and budgets are kept in Redis: where it is away for longer, a tier that has them cannot be asked. */
+const longestRedisMs = 3_000;
+const redisAway = "Redis, which keeps its limits, does not answer";
+/** Nobody knows when a queue that somebody has paused goes on. */
+const pausedAgainMs = 10_000;
 
 /**
  * Asks a row at once: the story of execute-job.ts without queue, gate and record. Its route is gone along without
@@ -60,8 +47,12 @@ export async function askOnline(row: OnlineRow, context: OnlineContext): Promise
   const payload = JSON.parse(row.payload) as RowPayload;
   const misses: Miss[] = [];
   for (const alias of payload.route) {
-    const found = await context.poolOf(alias);
+    const found = await context.poolOf(alias).catch((error: unknown) => messageOf(error));
     if (found === undefined) continue;
+    if (typeof found === "string") {
+      misses.push(notHere(payload, found));
+      continue;
+    }
     const { model, pool } = found;
     const callNumber = context.nextCallNumber();
     const asked: AskedRow = { row: callNumber, payload, model, attempts: misses.length };
@@ -69,16 +60,7 @@ export async function askOnline(row: OnlineRow, context: OnlineContext): Promise
     if (!("isFinal" in end) || end.isFinal) return end;
     misses.push(end);
   }
-  if (misses.length > 0) return worthTelling(misses);
-  throw new Error(`no model of the route ${payload.route.join(", ")} is known here`);
-}
-
-/** What a row was refused for says more than that another model was down; of those that can be asked later the soonest. */
-function worthTelling(misses: readonly Miss[]): OnlineEnd {
-  const refused = misses.findLast(({ kind }) => kind === "failed");
-  const waits = misses.filter(({ retryAfterMs }) => retryAfterMs !== undefined);
-  const soonest = waits.sort((one, other) => one.retryAfterMs! - other.retryAfterMs!)[0];
-  return refused ?? soonest ?? misses.at(-1)!;
+  return worthTelling(misses) ?? notHere(payload, `no model of its route (${payload.route.join(", ")}) is known here`);
 }
 
 async function askModel(
@@ -88,6 +70,7 @@ async function askModel(
   context: OnlineContext,
 ): Promise<OnlineEnd | Miss> {
   const { model } = asked;
+  if (pool.isQueuePaused()) return miss("down", asked, queuePausedReason, { retryAfterMs: pausedAgainMs });
   const blocked = pool.blockedFor(model.model);
   if (blocked !== undefined) return miss("down", asked, blocked.reason, { retryAfterMs: blocked.delayMs });
   pool.pace.enterOnline();
@@ -113,7 +96,7 @@ async function takeItsTurn(
   { signal, payload }: OnlineRow,
   asked: AskedRow,
   pool: TierPool,
-  { takeTurn }: OnlineContext,
+  context: OnlineContext,
 ): Promise<Miss | { readonly charge: Charge | undefined }> {
   const { model } = asked;
   const giveUpAtMs = Date.now() + longestTurnMs;
@@ -121,7 +104,11 @@ async function takeItsTurn(
     const terms = pool.pace.termsOf(model, asked.payload.task, false, false);
     if (terms === undefined) return { charge: undefined };
     const onlineMs = Math.max(0, giveUpAtMs - Date.now());
-    const turn = await takeTurn({ terms, callNumber: asked.row, payload, onlineMs });
+    const turn = await askRedis({ terms, callNumber: asked.row, payload, onlineMs }, signal, asked, pool, context);
+    if (turn === undefined) {
+      if (signal.aborted) return notAsked({ signal }, asked, pool);
+      return miss("down", asked, redisAway, { retryAfterMs: longestRedisMs });
+    }
     if (turn.kind === "turn") return { charge: turn.charge };
     const { delayMs, reason } = turn;
     pool.pace.noteWait(terms.scope, reason, delayMs);
@@ -132,6 +119,27 @@ async function takeItsTurn(
     }
     if (!(await pool.pace.wait(delayMs, signal))) return notAsked({ signal }, asked, pool);
   }
+}
+
+/** Undefined when Redis does not answer soon. Should it give a turn after all, that is given back. */
+async function askRedis(
+  question: TurnQuestion,
+  signal: AbortSignal,
+  asked: AskedRow,
+  { pace }: TierPool,
+  { takeTurn, settle, processId }: OnlineContext,
+): Promise<Turn | undefined> {
+  const asking = takeTurn(question).catch(() => undefined);
+  const answered = new AbortController();
+  const patience = pace.wait(longestRedisMs, AbortSignal.any([signal, answered.signal]));
+  const turn = await Promise.race([asking, patience.then(() => undefined)]);
+  answered.abort();
+  if (turn !== undefined) return turn;
+  void asking.then((late) => {
+    if (late?.kind !== "turn") return;
+    settle(`${processId} ${asked.row}`, pace.settleOnline(late.charge, asked, undefined));
+  });
+  return undefined;
 }
 
 /** How a call has ended, and whether its caller was told any text. */
@@ -217,17 +225,4 @@ function notAsked(
   if (signal.aborted) return miss("cancelled", asked, "its caller has left", { code: "cancelled", isFinal: true });
   const blocked = pool.blockedFor(asked.model.model);
   return miss("down", asked, blocked?.reason ?? message, { retryAfterMs: blocked?.delayMs ?? throttlePauseMs });
-}
-
-interface MissDetails {
-  readonly code?: ErrorCode;
-  readonly latencyMs?: number;
-  readonly retryAfterMs?: number;
-  readonly isFinal?: boolean;
-}
-
-function miss(kind: OnlineEnd["kind"], asked: AskedRow, message: string, details: MissDetails): Miss {
-  const { code = "attempts_exhausted", latencyMs = 0, retryAfterMs, isFinal = false } = details;
-  const result = failedLine(asked, { latencyMs }, code, message);
-  return { kind, result, isFinal, ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }) };
 }

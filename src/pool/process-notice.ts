@@ -49,8 +49,9 @@ export function noticeOf(
   failures: readonly RowFailure[],
   windows: readonly WindowOfTier[],
 ): ProcessNotice {
+  const worked = [...pools].filter(([, { worksQueue }]) => worksQueue);
   return {
-    tiers: Object.fromEntries([...pools].map(([tier, running]) => [tier, tierNotice(running)])),
+    tiers: Object.fromEntries(worked.map(([tier, running]) => [tier, tierNotice(running)])),
     failures,
     rows: rowsByTier(windows),
   };

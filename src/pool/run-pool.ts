@@ -10,6 +10,8 @@ export type ForeignJob = (job: Job, pool: TierPool) => Promise<{ readonly value:
 
 export interface RunningPool {
   readonly pool: TierPool;
+  /** It takes rows, and has its part of the tier's calls. */
+  readonly worksQueue: boolean;
   /** Sets how many of the tier's slots are this process's share. */
   setShare(slots: number): void;
   /** Calls that may be in flight here now. */
@@ -129,6 +131,7 @@ export function runPool(
 
   return {
     pool,
+    worksQueue: true,
     slots: () => Math.min(share, pool.allowance()),
     setShare(slots) {
       share = slots;

@@ -42,6 +42,8 @@ export interface TierPool {
   pause(modelId: string, reason: string, forMs: number): void;
   /** Somebody has paused the tier's queue (Bull Board), or no longer; told at each heartbeat. */
   noteQueuePaused(isPaused: boolean): void;
+  /** Somebody has paused its queue: then nothing is asked here by any other way, too. */
+  isQueuePaused(): boolean;
   /** Why the tier as a whole waits, for the display. */
   waitReason(): string | undefined;
   waitKind(): WaitKind | undefined;
@@ -108,12 +110,14 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   async function callEndpoint(batchId: string, row: AskedRow, online?: OnlineCall): Promise<CallEnd> {
     const { model } = row;
     const isOnline = online !== undefined;
-    const ofBatch = signals.enter(batchId);
+    // A signal that lives on would gather what was made of it.
+    const aborted = isOnline ? `${batchId} ${row.row}` : batchId;
+    const ofBatch = signals.enter(aborted);
     const state = await endpoints.acquire(row.payload.request, online?.signal);
     // While this row waited for its place its model was paused, or its batch cancelled.
     const isTooLate = ofBatch.aborted || pauses.of(model.model) !== undefined;
     if (state === undefined || isTooLate) {
-      signals.leave(batchId, ofBatch);
+      signals.leave(aborted, ofBatch);
       if (state !== undefined) endpoints.release(state, 0, undefined, isOnline);
       return notAsked;
     }
@@ -131,7 +135,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     } finally {
       latencyMs = performance.now() - startedAtMs;
       endpoints.release(state, latencyMs, outcome?.kind, isOnline);
-      signals.leave(batchId, ofBatch);
+      signals.leave(aborted, ofBatch);
     }
     if (outcome.kind === "not-on-record") {
       pauses.pause(model.model, outcome.message, auditRetryMs, false);
@@ -200,6 +204,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
       return down && down.sinceMs + down.patienceMs;
     },
     pause: (modelId, reason, forMs) => pauses.pause(modelId, reason, forMs, false),
+    isQueuePaused: () => queueIsPaused,
     noteQueuePaused(isPaused) {
       queueIsPaused = isPaused;
     },

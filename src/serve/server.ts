@@ -63,6 +63,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     pullModels: options.pullModels,
     latencies,
     servesOnline: true,
+    worksQueues: withPools,
     auditDirectory: auditFolder(dataDirectory),
     ledgerDirectory: spendFolder(dataDirectory),
     noPrivateRows: redis.noPrivateRows,

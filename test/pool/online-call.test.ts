@@ -173,6 +173,53 @@ describe("an online call", () => {
     expect(lab.countsByKey.get("b")).toBeUndefined();
   });
 
+  it("is told soon when Redis, which keeps the limits of its tier, is away, and needs no Redis without limits", async () => {
+    const lab = await givenBackend();
+    const free = await givenBackend();
+    const { ask, fleet } = await givenOnline(server, { lab, free }, { tiers: { lab: { limits: { rpm: 6_000 } } } });
+    for (const model of ["on-lab", "on-free"])
+      expect(await ask({ ...about("a"), model })).toMatchObject({ kind: "answered" });
+    server.signal("SIGSTOP");
+    const asked = ask({ ...about("b"), model: "on-lab" });
+    expect(await ask({ ...about("b"), model: "on-free" })).toMatchObject({ kind: "answered" });
+    expect(await asked).toMatchObject({
+      kind: "down",
+      result: { error: { message: expect.stringContaining("Redis") } },
+    });
+    server.signal("SIGCONT");
+    await until("the turn that came late to be settled", async () => (await fleet.redis.ping()) === "PONG");
+    expect(await ask({ ...about("c"), model: "on-lab" })).toMatchObject({ kind: "answered" });
+    expect(lab.countsByKey.get("b")).toBeUndefined();
+  });
+
+  it("is asked by a process that leaves the queues to others, beside the calls of their pools", async () => {
+    const lab = await givenBackend({ latencyMs: 60_000 });
+    const fleet = server.newFleetName();
+    const config = { tiers: { lab: { concurrency: 4 } } };
+    const worker = await givenOnline(server, { lab }, config, { fleet, servesOnline: false });
+    await worker.batch(rows(20));
+    await until("the pools to have all slots", () => lab.inFlight === 4);
+    const asker = await givenOnline(server, { lab }, config, { fleet, worksQueues: false });
+    void asker.ask(about("now"));
+    await until("the online call to be there", () => lab.countsByKey.get("now") === 1);
+    await asker.fleet.redis.ping();
+    expect(lab.inFlight).toBe(5);
+    expect(worker.fleet.processes().get(asker.fleet.processId)?.tiers ?? {}).toEqual({});
+  });
+
+  it("goes past a tier whose queue somebody has paused", async () => {
+    const lab = await givenBackend();
+    const spare = await givenBackend();
+    const tasks = { simple: { primary: "on-lab", fallback: ["on-spare"] }, lonely: { primary: "on-lab" } };
+    const { ask, fleet } = await givenOnline(server, { lab, spare }, { tasks });
+    await fleet.startPool("lab");
+    await fleet.queues.of("lab").pause();
+    await until("the pause to be known", () => fleet.pools()[0]?.pool.isQueuePaused());
+    expect(await ask(about("a"))).toMatchObject({ kind: "answered", result: { tier: "spare" } });
+    expect(await ask({ ...about("a"), task: "lonely" })).toMatchObject({ kind: "down" });
+    expect(lab.requests()).toBe(0);
+  });
+
   it("is waited for by a process that stops, and nothing is asked after that", async () => {
     const lab = await givenBackend({ latencyMs: 300 });
     const { ask, fleet } = await givenOnline(server, { lab });

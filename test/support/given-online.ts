@@ -26,7 +26,7 @@ export async function givenOnline(
   server: TestRedis,
   backends: Readonly<Record<string, { readonly baseUrl: string }>>,
   more: Partial<ConfigFile> = {},
-  { fleet: name = server.newFleetName(), servesOnline = true } = {},
+  { fleet: name = server.newFleetName(), servesOnline = true, worksQueues = true } = {},
 ): Promise<GivenOnline> {
   const dataDirectory = temporaryFolder();
   const config = givenFleetConfig(name, backends, more);
@@ -34,6 +34,7 @@ export async function givenOnline(
     config,
     redis: server.address,
     servesOnline,
+    worksQueues,
     auditDirectory: join(dataDirectory, "audit"),
     ledgerDirectory: join(dataDirectory, "spend"),
     foreignJob: () => Promise.resolve({ kind: "finished" }),
