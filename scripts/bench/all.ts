@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { adaptersDefaults, measureAdapters } from "./adapters.ts";
+import { askDefaults, measureAsk } from "./ask.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { measureMemory, memoryDefaults } from "./memory.ts";
 import { measureOnline, onlineDefaults } from "./online.ts";
@@ -31,8 +32,9 @@ const size = quick
       memory: { rows: 20_000 },
       adapters: { calls: 1_000, rounds: 1 },
       online: { calls: 300 },
+      ask: { questions: 20 },
     }
-  : { throughput: {}, slots: {}, sizing: {}, memory: {}, adapters: {}, online: {} };
+  : { throughput: {}, slots: {}, sizing: {}, memory: {}, adapters: {}, online: {}, ask: {} };
 
 const throughput = await measureThroughput({
   ...throughputDefaults,
@@ -51,18 +53,20 @@ const adapters = await measureAdapters({ ...adaptersDefaults, ...size.adapters, 
 printFigures(adapters.figures, !quick);
 const online = await measureOnline({ ...onlineDefaults, ...size.online, program });
 printFigures(online.figures, !quick);
+const ask = await measureAsk({ ...askDefaults, ...size.ask });
+printFigures(ask.figures, !quick);
 
 const circumstances = circumstancesNow(throughput.redisVersion);
 if (quick) {
   console.log("\nSmall sizes: the goals are for the full ones, and README.md stays as it is.");
 } else {
-  const figures = [throughput, slots, sizing, memory, adapters, online].flatMap((one) => one.figures);
+  const figures = [throughput, slots, sizing, memory, adapters, online, ask].flatMap((one) => one.figures);
   const table = benchTable(figures, circumstances);
   const results = join(root, "docs", "bench-results");
   mkdirSync(results, { recursive: true });
   writeFileSync(
     join(results, "latest.json"),
-    `${JSON.stringify({ ...circumstances, throughput, slots, sizing, memory, adapters, online: online.figures }, null, 2)}\n`,
+    `${JSON.stringify({ ...circumstances, throughput, slots, sizing, memory, adapters, online: online.figures, ask: ask.figures }, null, 2)}\n`,
   );
   writeTable(join(root, "README.md"), table);
 }

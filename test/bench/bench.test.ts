@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { measureAdapters } from "../../scripts/bench/adapters.ts";
+import { measureAsk } from "../../scripts/bench/ask.ts";
 import { measureMemory } from "../../scripts/bench/memory.ts";
 import { measureOnline } from "../../scripts/bench/online.ts";
 import { measureProfile, profileDefaults } from "../../scripts/bench/profile.ts";
@@ -43,6 +44,13 @@ describe("the benchmarks", () => {
     const { direct, online, limited, figures } = await measureOnline({ calls: 20, program });
     for (const times of [direct, online, limited]) expect(times).toHaveLength(20);
     expect(figures.map(({ goal }) => goal)).toEqual(["≤ 3", "≤ 3"]);
+  });
+
+  test("ask measures what several models at once cost above the slowest", async () => {
+    const { aboveSlowestMs, withOpeningMs, figures } = await measureAsk({ questions: 5, latenciesMs: [5, 20] });
+    expect(aboveSlowestMs).toHaveLength(5);
+    for (const [at, above] of aboveSlowestMs.entries()) expect(above).toBeLessThan(withOpeningMs[at]!);
+    expect(figures.map(({ goal }) => goal)).toEqual(["≤ 30", ""]);
   });
 
   test("slots takes the server's word for the share of its slots that was busy", async () => {
