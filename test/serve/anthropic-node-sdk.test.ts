@@ -6,11 +6,12 @@ import { unsettled } from "../support/laws.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { batchLines, givenBatchOf, givenServeProcess, givenServer, untilEnded } from "../support/serve.ts";
 import { until } from "../support/until.ts";
+import { tokens, tokensOfConfig } from "./given-guarded.ts";
 
 const redis = withRedis();
 
 /** Anthropic's own client, unmodified. */
-const clientOf = (url: string): Anthropic => new Anthropic({ baseURL: url, apiKey: "none", maxRetries: 0 });
+const clientOf = (url: string, apiKey = "none"): Anthropic => new Anthropic({ baseURL: url, apiKey, maxRetries: 0 });
 
 const request = (id: string, model = "small", more: object = {}): BatchCreateParams.Request => ({
   custom_id: id,
@@ -184,6 +185,21 @@ describe("Anthropic's Node SDK", () => {
     expect((await client.models.list()).data.map(({ id, object }) => [id, object])).toContainEqual(["small", "model"]);
     await expect(client.models.retrieve("nobody")).rejects.toMatchObject({ status: 404, code: "model_not_found" });
   });
+});
+
+test("a token is asked for in Anthropic's words, and others do not read what its batches say", async () => {
+  const { url, anthropic } = await given({ config: { serve: { tokens: [...tokensOfConfig] } } });
+  await expect(anthropic.messages.batches.list()).rejects.toMatchObject({ status: 401, type: "authentication_error" });
+  const job = clientOf(url, tokens.submit);
+  const created = await job.messages.batches.create({ requests: requests(2) });
+  await ended(job, created);
+  expect(await resultsOf(job, created.id)).toHaveLength(2);
+  const viewer = clientOf(url, tokens.read);
+  expect(await viewer.messages.batches.retrieve(created.id)).toMatchObject({ processing_status: "ended" });
+  const forbidden = { status: 403, type: "permission_error" };
+  await expect(viewer.messages.batches.results(created.id)).rejects.toMatchObject(forbidden);
+  await expect(viewer.messages.batches.delete(created.id)).rejects.toMatchObject(forbidden);
+  await job.messages.batches.delete(created.id);
 });
 
 test("a batch survives a SIGKILL of the server in the middle, each request with one result", async () => {

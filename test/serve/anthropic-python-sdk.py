@@ -1,4 +1,4 @@
-"""What Anthropic's own Python SDK, unmodified, makes of a server: python anthropic_sdk.py URL prints one JSON object."""
+"""What Anthropic's own Python SDK, unmodified, makes of a server: python anthropic-python-sdk.py URL prints one JSON object."""
 
 import json
 import sys
