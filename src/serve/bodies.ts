@@ -27,13 +27,16 @@ const usualPatience: BodyPatience = { lookEveryMs: 20_000, leastBytes: 20_480, l
 /** An answer that needs not the rest of a body is read by the client before the connection is cut. */
 const lingerMs = 5_000;
 
+/** What a form adds to the file that it brings; the file itself is measured as it comes. */
+const formBytes = 65_536;
+
 /** Refuses bodies that are too large and uploads that are too many, and cuts off clients that send a byte now and then. */
 export function limitBodies(limits: ServeLimits, patience: BodyPatience = usualPatience): RequestHandler {
   let uploads = 0;
   return (request, response, next) => {
     if (!hasBody(request)) return next();
     const isUpload = request.method === "POST" && /^\/v1\/files\/?$/i.test(request.path);
-    const most = isUpload ? limits.maxFileBytes : limits.maxBodyBytes;
+    const most = isUpload ? limits.maxFileBytes + formBytes : limits.maxBodyBytes;
     if (Number(request.headers["content-length"] ?? 0) > most) {
       throw new HttpError(413, `the body has more than ${most} bytes, which is the most that this server takes`);
     }

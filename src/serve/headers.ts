@@ -18,6 +18,7 @@ const headersWith = (directives: Record<string, string[]>): RequestHandler =>
     contentSecurityPolicy: { useDefaults: false, directives },
     // Whether all of a domain is to be reached by https only is for its proxy to say.
     strictTransportSecurity: false,
+    xFrameOptions: { action: "deny" },
   });
 
 /** The headers of every answer; none of them is to be kept, as it may hold private text. */

@@ -3,12 +3,14 @@ import type { IncomingMessage } from "node:http";
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { type Request, type Response, Router } from "express";
+import type { Caller } from "./access.ts";
 import type { ServeContext } from "./context.ts";
 import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
 import { contextOfServer } from "./mcp/context.ts";
 import { createMcpServer, type Extra } from "./mcp/mcp-server.ts";
 import { noRoots } from "./mcp/roots.ts";
+import { batchesFor } from "./ownership.ts";
 
 interface Session {
   readonly transport: StreamableHTTPServerTransport;
@@ -27,7 +29,6 @@ const longestBodyBytes = 16_000_000;
 
 /** The MCP server over streamable HTTP: a session a client, which ends when it says so or is idle for an hour. */
 export function mcpRoutes(serve: ServeContext): Router {
-  const context = contextOfServer(serve);
   const sessions = new Map<string, Session>();
 
   setInterval(() => {
@@ -41,7 +42,8 @@ export function mcpRoutes(serve: ServeContext): Router {
     await server.close().catch(() => {});
   }
 
-  async function open(owner: string): Promise<Session> {
+  async function open(caller: Caller): Promise<Session> {
+    const owner = caller.name;
     const idlest = [...sessions]
       .filter(([, one]) => one.openRequests === 0)
       .sort(([, a], [, b]) => a.lastMs - b.lastMs)[0];
@@ -56,7 +58,7 @@ export function mcpRoutes(serve: ServeContext): Router {
       onsessionclosed: (id) => void sessions.delete(id),
     });
     const server = createMcpServer({
-      context,
+      context: contextOfServer({ ...serve, batches: batchesFor(caller, serve.batches) }),
       // Its clients need not be on this machine: a path of theirs is nothing here.
       rootsOf: async () => noRoots,
       signalOf: goneOf,
@@ -68,11 +70,11 @@ export function mcpRoutes(serve: ServeContext): Router {
   }
 
   async function sessionOf(request: Request, response: Response): Promise<Session> {
-    const owner = callerOf(response).name;
+    const caller = callerOf(response);
     const id = request.headers["mcp-session-id"];
-    if (id === undefined) return open(owner);
+    if (id === undefined) return open(caller);
     const session = sessions.get(String(id));
-    if (session?.owner === owner) return session;
+    if (session?.owner === caller.name) return session;
     throw new HttpError(404, "there is no such session: initialize a new one");
   }
 

@@ -136,7 +136,7 @@ async function writeContent(
     if (bytes > maxFileBytes) {
       throw new HttpError(
         413,
-        `expected a file of at most ${maxFileBytes} bytes, found a larger one; split it, or raise serve.maxFileBytes in the config`,
+        `expected a file of at most ${maxFileBytes} bytes, found a larger one; split it, or raise serve.limits.maxFileBytes in the config`,
         { param: "file" },
       );
     }

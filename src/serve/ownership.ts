@@ -1,5 +1,7 @@
 import { type RequestHandler, type Response, Router } from "express";
-import { includes } from "./access.ts";
+import { UserError } from "../job/errors.ts";
+import { type Caller, includes } from "./access.ts";
+import type { Batches } from "./batches.ts";
 import type { ServeContext } from "./context.ts";
 import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
@@ -11,9 +13,31 @@ import { HttpError } from "./http-error.ts";
 
 /** @throws HttpError when something of this owner is not for the caller. */
 export function assertOwn(response: Response, what: string, owner: string | undefined): void {
-  const { name, role } = callerOf(response);
-  if (role === "admin" || (includes(role, "submit") && owner === name)) return;
-  throw new HttpError(403, `${what} came with another token; its content is for that one and for an admin`);
+  if (!isOwn(callerOf(response), owner)) throw new HttpError(403, othersWords(what));
+}
+
+const isOwn = ({ name, role }: Caller, owner: string | undefined): boolean =>
+  role === "admin" || (includes(role, "submit") && owner === name);
+
+const othersWords = (what: string): string =>
+  `${what} came with another token; its content is for that one and for an admin`;
+
+/** The batches for what asks in the name of a caller without being one of those routes (MCP's tools). */
+export function batchesFor(caller: Caller, batches: Batches): Batches {
+  function own(id: string): string {
+    const record = batches.get(id);
+    if (record === undefined || isOwn(caller, record.owner)) return id;
+    throw new UserError(othersWords(`batch ${id}`));
+  }
+  return {
+    ...batches,
+    create: (order) => batches.create({ ...order, owner: caller.name }),
+    cancel: async (id) => batches.cancel(own(id)),
+    remove: async (id) => batches.remove(own(id)),
+    change: async (id, change) => batches.change(own(id), change),
+    retryRow: async (id, row) => batches.retryRow(own(id), row),
+    results: (id) => batches.results(own(id)),
+  };
 }
 
 /** Stands before the routes of files and batches; what is not there they say themselves. */

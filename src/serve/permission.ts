@@ -12,6 +12,9 @@ const submitting: readonly (readonly [method: string, path: RegExp])[] = [
   ["POST", /^\/v1\/messages\/batches\/?$/],
   ["POST", /^\/v1\/messages\/batches\/[^/]+\/cancel\/?$/],
   ["DELETE", /^\/v1\/messages\/batches\/[^/]+\/?$/],
+  // Its tools see to it themselves.
+  ["POST", /^\/mcp\/?$/],
+  ["DELETE", /^\/mcp\/?$/],
   ["POST", /^\/v1\/(?:chat\/completions|completions|responses|embeddings|messages|messages\/count_tokens)\/?$/],
 ];
 

@@ -135,6 +135,7 @@ describe.concurrent("with tokens", () => {
     ["POST", "/v1/batches/batch_1/cancel", "submit"],
     ["POST", "/v1/messages/batches/msgbatch_1/cancel", "submit"],
     ["POST", "/v1/chat/completions", "submit"],
+    ["POST", "/mcp", "submit"],
     ["POST", "/v1/batches/batch_1", "admin"],
     ["PUT", "/queues/api/queues/lab/pause", "admin"],
     ["POST", "/something/new", "admin"],

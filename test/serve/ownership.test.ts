@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import OpenAI, { toFile } from "openai";
 import { describe, expect, it } from "vitest";
+import type { BatchRecord } from "../../src/serve/batch-record.ts";
+import type { Batches } from "../../src/serve/batches.ts";
+import { batchesFor } from "../../src/serve/ownership.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { batchLines, givenBatchOf, givenServer, untilEnded, uploadLines } from "../support/serve.ts";
 import { tokens, tokensOfConfig } from "./given-guarded.ts";
@@ -59,6 +62,24 @@ describe("what a token has sent", () => {
     }
     await job.batches.cancel(id);
     expect((await admin.files.delete(fileId)).deleted).toBe(true);
+  });
+
+  it("is not read or cancelled by another in the name of whom a tool asks", async () => {
+    const ended: string[] = [];
+    const batches = {
+      get: (id: string) => ({ id, owner: "a submit" }) as BatchRecord,
+      async cancel(id: string) {
+        ended.push(id);
+        return batches.get(id);
+      },
+      async *results() {},
+    } as unknown as Batches;
+    const ofAnother = batchesFor({ name: "another", role: "submit" }, batches);
+    expect(() => ofAnother.results("batch_1")).toThrow("batch batch_1 came with another token");
+    await expect(ofAnother.cancel("batch_1")).rejects.toThrow("came with another token");
+    await batchesFor({ name: "a submit", role: "submit" }, batches).cancel("batch_2");
+    await batchesFor({ name: "owner", role: "admin" }, batches).cancel("batch_3");
+    expect(ended).toEqual(["batch_2", "batch_3"]);
   });
 
   it("is nothing for a viewer, who may only look", async () => {
