@@ -7,6 +7,7 @@ import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.t
 import { messageOf } from "./job/errors.ts";
 import { processTimeoutMs } from "./job/heartbeat.ts";
 import { createLatencies } from "./job/latency.ts";
+import { createTroubles } from "./job/troubles.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { announceTier } from "./pool/announce-tier.ts";
 import { askOnline, type OnlineContext, type OnlineRow } from "./pool/ask-online.ts";
@@ -48,6 +49,7 @@ import { createTurnSettler } from "./results/settle-turns.ts";
 import { openSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { createPrivacyGate } from "./routing/privacy-gate.ts";
+import { startTraces } from "./traces/start-traces.ts";
 
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
 
@@ -62,11 +64,8 @@ export async function joinFleet(options: JoinOptions) {
   const names = fleetNames(config.fleet);
   const redis = connectRedis(address, "fleet");
   const queueRedis = connectRedis(address, "queues", true);
-  const troubles = new Map<string, string>();
-  const noteTrouble = (where: string) => (reason: string | undefined) => {
-    if (reason === undefined) troubles.delete(where);
-    else troubles.set(where, reason);
-  };
+  const troubles = createTroubles();
+  const noteTrouble = troubles.at;
 
   try {
     await agreeOnProtocol(redis, names, processTimeoutMs);
@@ -76,12 +75,13 @@ export async function joinFleet(options: JoinOptions) {
     throw error;
   }
   const incarnation = await watchIncarnation(redis, {
-    onAway: () => void troubles.set("connection", "Redis is not reachable"),
-    onReady: () => void troubles.delete("connection"),
+    onAway: () => noteTrouble("connection")("Redis is not reachable"),
+    onReady: () => noteTrouble("connection")(undefined),
     onChange: () => membership.beat(),
   });
 
-  const queues = openTierQueues(queueRedis, names);
+  const traces = await startTraces(config.fleet);
+  const queues = openTierQueues(queueRedis, names, traces?.ofQueues);
   const claims = createBatchClaims(redis, names);
   const memory = watchMemory(redis);
   const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
@@ -96,14 +96,14 @@ export async function joinFleet(options: JoinOptions) {
   const ledger = openSpendLedger(redis, names, config, options.ledgerDirectory);
   const pools = new Map<string, RunningPool>();
   const failures = createRecentFailures();
-  const { meter, showWindows, windows, share } = createMeasures(redis, names, config, latencies);
-  const ownNotice = () => noticeOf(pools, failures.last(), windows());
+  const measures = createMeasures(redis, names, config, latencies, traces?.callEnded);
+  const ownNotice = () => noticeOf(pools, failures.last(), measures.windows());
   const membership = createMembership(redis, names, processId, ownNotice, onBeat);
   const startPool = onceEach(openPool);
   const adapterOf = (provider: string) => options.adapters?.[provider] ?? builtInAdapters[provider];
   if (alone) await membership.buryOthers();
   await membership.beat();
-  if (prefersLatency(config)) await share();
+  if (prefersLatency(config)) await measures.share();
 
   function onBeat(): void {
     dividePools(processId, membership, pools);
@@ -114,7 +114,7 @@ export async function joinFleet(options: JoinOptions) {
       () => noteTrouble("ledger")(undefined),
       (error) => noteTrouble("ledger")(messageOf(error)),
     );
-    share().catch(() => {});
+    measures.share().catch(() => {});
     memory.look().catch(() => {});
   }
 
@@ -136,7 +136,7 @@ export async function joinFleet(options: JoinOptions) {
     noteOmitted: omitted.note,
     noteLatency: latencies.note,
     noteFailure: failures.note,
-    meter,
+    meter: measures.meter,
     nextCallNumber: () => ++callNumber,
     rowsInHand: new Set(),
     isolation: createIsolation(),
@@ -179,7 +179,7 @@ export async function joinFleet(options: JoinOptions) {
       audit: audit?.note,
       pace: createPace(tier, Object.values(config.models), reportQuota, servesOnline),
       servesOnline,
-      onCallEnded: meter.callEnded,
+      onCallEnded: measures.callEnded,
       onChange: () => pools.get(tierName)?.applyCapacity(),
     });
     const work = () => runPool(pool, queues.of(tierName), queueRedis, context, foreignJob);
@@ -213,12 +213,11 @@ export async function joinFleet(options: JoinOptions) {
     /** Options that models cannot take and that were left out here, by alias. */
     omittedOptions: omitted.all,
     /** Why Redis holds things up, if it does. */
-    redisTrouble: () => [...troubles.values()][0],
+    redisTrouble: troubles.first,
     /** Calls that this process may have in flight at a tier, when it works it. */
     concurrencyOf: (tierName: string): number | undefined => pools.get(tierName)?.pool.sizes.full(),
     pools: (): readonly RunningPool[] => [...pools.values()],
-    meter,
-    showWindows,
+    measures,
     /** What the living processes of the fleet say of themselves, by their ids: this one now, others at their last beat. */
     processes: (): ReadonlyMap<string, ProcessNotice> => new Map([...membership.living(), [processId, ownNotice()]]),
     /** Starts this process' pool of a tier; does nothing when it runs. */
@@ -233,9 +232,10 @@ export async function joinFleet(options: JoinOptions) {
       await turns.settled();
       await audit?.close();
       // What was measured since the last beat: a short run has none.
-      if (redis.status === "ready") await share().catch(() => {});
+      if (redis.status === "ready") await measures.share().catch(() => {});
       await membership.leave();
       await queues.close();
+      await traces?.close();
       redis.disconnect();
       queueRedis.disconnect();
     },

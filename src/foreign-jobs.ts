@@ -26,7 +26,7 @@ const mostRemembered = 10_000;
 export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => PlannedRow): ForeignJob {
   const ownErrors = new Map<string, number>();
   const record = (job: Job, row: PreparedRow, result: ResultLine): Promise<unknown> => {
-    fleet().meter.rowEnded(result);
+    fleet().measures.meter.rowEnded(result);
     return deliver(fleet(), job, row, result);
   };
   return async (job, pool) => {

@@ -51,7 +51,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
   const unfinished = new Map<number, UnfinishedRow>();
   const waiting = new Map<string, number[]>();
   const windows = createWindows((tier) => fleet.concurrencyOf(tier) ?? 64);
-  const stopShowing = fleet.showWindows(windows.all);
+  const stopShowing = fleet.measures.showWindows(windows.all);
   const knownTiers = new Set<string>();
   let nextRow = 0;
   let scheduled = false;
@@ -122,7 +122,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
         unfinished.delete(row);
         windows.leave(row);
         const result = JSON.parse(line) as ResultLine;
-        fleet.meter.rowEnded(result);
+        fleet.measures.meter.rowEnded(result);
         if (result.tier !== null) windows.noteLatency(result.tier, result.latency_ms);
         one.resolve(result);
       }

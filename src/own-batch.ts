@@ -142,7 +142,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     },
   });
 
-  const stopShowing = fleet.showWindows(feeder.windows.all);
+  const stopShowing = fleet.measures.showWindows(feeder.windows.all);
 
   const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
   const blocking = fleet.connectBlocking("collector");
@@ -170,7 +170,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       table.store(row, ownSegment, offsets[at]!);
       const result = JSON.parse(line) as ResultLine;
       progress.add(result);
-      fleet.meter.rowEnded(result);
+      fleet.measures.meter.rowEnded(result);
       if (result.tier !== null) feeder.windows.noteLatency(result.tier, result.latency_ms);
     });
     endWhenWhole();

@@ -10,6 +10,7 @@ import { openLiveBatch } from "../live-batch.ts";
 import { createRowPlanner } from "../plan-row.ts";
 import { createRouter } from "../routing/choose-model.ts";
 import { tierUsability } from "../routing/usable-tier.ts";
+import type { WorkerMetrics } from "../serve/worker-metrics.ts";
 import { sayWaits } from "./work-waits.ts";
 
 export interface WorkFlags {
@@ -23,6 +24,8 @@ export interface WorkFlags {
   readonly dataDir?: string;
   /** How long what is in flight may take to end when it is told to stop, in ms. Default 30 s. */
   readonly grace?: number;
+  readonly metricsPort?: number;
+  readonly metricsHost: string;
 }
 
 const defaultGraceMs = 30_000;
@@ -56,11 +59,14 @@ export async function work(flags: WorkFlags): Promise<number> {
   });
   const graceMs = flags.grace ?? defaultGraceMs;
   const stopSaying = sayWaits(fleet, say);
+  let metrics: WorkerMetrics | undefined;
   try {
+    metrics = await serveMetrics(fleet, flags);
     for (const tier of tiers) await fleet.startPool(tier);
     const batch = await openLiveBatch(fleet, async () => {});
     const inbox = runInbox(fleet, batch, plan);
     const signals = listenForStop();
+    if (metrics !== undefined) say(`metrics at ${metrics.url}/metrics`);
     say(`working ${tiers.join(", ")} of fleet ${config.fleet}; Ctrl-C finishes what is in flight and leaves`);
     await signals.first;
     const handBack = () => {
@@ -75,10 +81,18 @@ export async function work(flags: WorkFlags): Promise<number> {
     await batch.close();
   } finally {
     stopSaying();
+    metrics?.close();
     await fleet.close();
     await redis.leave();
   }
   return 0;
+}
+
+/** Its package is loaded only where it is asked for. */
+async function serveMetrics(fleet: Fleet, { metricsPort, metricsHost }: WorkFlags): Promise<WorkerMetrics | undefined> {
+  if (metricsPort === undefined) return undefined;
+  const { serveWorkerMetrics } = await import("../serve/worker-metrics.ts");
+  return serveWorkerMetrics(fleet, { host: metricsHost, port: metricsPort });
 }
 
 function chooseTiers(

@@ -49,6 +49,26 @@ export function fleetVariable(environment: Environment = process.env): string | 
   return readVariable("PROMPTFLEET_FLEET", environment);
 }
 
+export interface TracesSettings {
+  readonly serviceName: string;
+  /** The share of traces that are kept. */
+  readonly ratio: number;
+}
+
+/** OpenTelemetry's own variables; undefined when none names a collector. Its packages read the rest of them. */
+export function tracesSettings(environment: Environment = process.env): TracesSettings | undefined {
+  const endpoint = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"].find(
+    (name) => readVariable(name, environment) !== undefined,
+  );
+  if (endpoint === undefined || readVariable("OTEL_SDK_DISABLED", environment)?.toLowerCase() === "true")
+    return undefined;
+  const ratio = Number(readVariable("OTEL_TRACES_SAMPLER_ARG", environment) ?? 1);
+  return {
+    serviceName: readVariable("OTEL_SERVICE_NAME", environment) ?? "promptfleet",
+    ratio: ratio >= 0 && ratio <= 1 ? ratio : 1,
+  };
+}
+
 /** What the surroundings say about how to draw: no colours, no terminal tricks, a CI machine. */
 export function terminalHints(environment: Environment = process.env): {
   noColor: boolean;

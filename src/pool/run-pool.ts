@@ -102,6 +102,7 @@ export function runPool(
   const worker = new Worker(pool.tier.name, process, {
     connection,
     prefix: queue.opts.prefix!,
+    ...(queue.opts.telemetry === undefined ? {} : { telemetry: queue.opts.telemetry }),
     concurrency: rowsToClaim(Math.max(1, pool.sizes.own()), pool.pace),
     ...stallOptions,
     removeOnComplete: { count: finishedJobsKept },

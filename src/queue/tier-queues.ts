@@ -1,4 +1,4 @@
-import { Queue } from "bullmq";
+import { Queue, type Telemetry } from "bullmq";
 import type { Redis } from "ioredis";
 import type { FleetNames } from "./names.ts";
 
@@ -7,8 +7,11 @@ export interface TierQueues {
   close(): Promise<void>;
 }
 
-/** BullMQ's queues of a fleet, opened when first used, on one shared connection. */
-export function openTierQueues(connection: Redis, names: FleetNames): TierQueues {
+/**
+ * BullMQ's queues of a fleet, opened when first used, on one shared connection.
+ * @param telemetry where it tells what it does; a queue's workers take it from the queue.
+ */
+export function openTierQueues(connection: Redis, names: FleetNames, telemetry?: Telemetry): TierQueues {
   const queues = new Map<string, Queue>();
   return {
     of(queueName) {
@@ -17,6 +20,7 @@ export function openTierQueues(connection: Redis, names: FleetNames): TierQueues
         queue = new Queue(queueName, {
           connection,
           prefix: names.queuePrefix,
+          ...(telemetry === undefined ? {} : { telemetry }),
           // BullMQ keeps 10,000 events a queue by default, several MB; Bull Board reads none of them.
           streams: { events: { maxLen: 500 } },
         });

@@ -11,6 +11,7 @@ import { securityHeaders } from "./headers.ts";
 import { answerError, HttpError } from "./http-error.ts";
 import { mcpRoutes } from "./mcp-routes.ts";
 import { messageBatchRoutes } from "./message-batch-routes.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { onlineRoutes } from "./online-routes.ts";
 import { ownershipRoutes } from "./ownership.ts";
@@ -37,6 +38,7 @@ export function createApp(context: ServeContext): Express {
   app.use(messageBatchRoutes(context));
   app.use(anthropicModelRoutes(context));
   app.use(modelRoutes(context));
+  app.use(metricsRoutes(context));
   app.use(onlineRoutes(context));
   app.use(mcpRoutes(context));
   app.use(boardRoutes(context));

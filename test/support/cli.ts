@@ -47,6 +47,8 @@ export interface Project {
 }
 
 export interface ProjectOptions {
+  /** Variables of its processes, beside the few that they always have. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly rows?: number;
   readonly backend?: Parameters<typeof startSimulatedBackend>[0];
   readonly concurrency?: number;
@@ -106,6 +108,7 @@ export async function givenProject(options: ProjectOptions = {}): Promise<Projec
         PATH: readVariable("PATH"),
         HOME: folder,
         PROMPTFLEET_REDIS_SERVER: readVariable("PROMPTFLEET_REDIS_SERVER"),
+        ...options.environment,
       },
     });
     children.push(child);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collectConcurrency, commaList, durationMs } from "../option-values.ts";
+import { collectConcurrency, commaList, durationMs, portNumber } from "../option-values.ts";
 
 /** `work`: what runs until it is stopped. */
 export function defineWork(cli: Command, setExitCode: (code: number) => void): void {
@@ -19,6 +19,8 @@ export function defineWork(cli: Command, setExitCode: (code: number) => void): v
       "how long calls in flight may take to end once it is stopped (default: 30s)",
       durationMs,
     )
+    .option("--metrics-port <port>", "serve /metrics of this process, /healthz and /readyz there", portNumber)
+    .option("--metrics-host <address>", "where that listens; it asks for no token", "127.0.0.1")
     .action(async (options) => {
       const { work } = await import("../work.ts");
       setExitCode(await work(options));
