@@ -1,5 +1,6 @@
 import { LLMock } from "@copilotkit/aimock";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { OtherEndpoint } from "../../src/job/endpoints.ts";
 import type { Endpoint } from "../../workers/adapter.ts";
 import { adapters } from "../../workers/index.ts";
 import { apiKey, callWith, dialects } from "./dialects.ts";
@@ -31,9 +32,9 @@ beforeAll(async () => {
 afterAll(() => mock.stop());
 
 describe.each(["openai", "anthropic", "ollama", "openai-compatible"] as const)("the adapter for %s", (provider) => {
-  let endpoint: Endpoint;
+  let connected: Endpoint;
   beforeEach(() => {
-    endpoint = adapters[provider].connect({
+    connected = adapters[provider].connect({
       tier: "mocked",
       baseUrl: mock.url + dialects[provider]!.basePath,
       apiKey,
@@ -42,9 +43,9 @@ describe.each(["openai", "anthropic", "ollama", "openai-compatible"] as const)("
       concurrency: 4,
     });
   });
-  afterEach(() => endpoint.close());
+  afterEach(() => connected.close());
   const ask = (prompt: string) =>
-    endpoint.call(
+    connected.call(
       callWith({
         request: {
           messages: [
@@ -99,8 +100,22 @@ describe.each(["openai", "anthropic", "ollama", "openai-compatible"] as const)("
     expect(await ask("a greeting")).toMatchObject({ kind: "answered" });
   });
 
+  it.runIf(provider.startsWith("openai"))("is answered at the other endpoints of OpenAI's API", async () => {
+    const askAt = (endpoint: OtherEndpoint, openaiBody: object) =>
+      connected.call(callWith({ request: { messages: [], endpoint, openaiBody: { ...openaiBody } } }));
+    expect(await askAt("/v1/responses", { input: "a greeting" })).toMatchObject({
+      kind: "answered",
+      answer: { text: "Hi there!", finishReason: "stop", openaiBody: { object: "response" } },
+    });
+    expect(await askAt("/v1/embeddings", { input: ["a greeting", "another"] })).toMatchObject({
+      kind: "answered",
+      answer: { text: "", openaiBody: { object: "list", data: [{ index: 0 }, { index: 1 }] } },
+    });
+    expect((await askAt("/v1/responses", { input: "fail with 429" })).kind).toBe("throttled");
+  });
+
   it("finds its models", async () => {
-    expect(await endpoint.probe(new AbortController().signal)).toMatchObject({
+    expect(await connected.probe(new AbortController().signal)).toMatchObject({
       usable: true,
       models: expect.arrayContaining(["gpt-4o"]),
     });

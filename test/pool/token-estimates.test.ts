@@ -46,6 +46,20 @@ describe("the weight of a request", () => {
     expect(inputTokens).toBeLessThan(tokens + 40);
   });
 
+  it("looks into the params of an Anthropic batch request, tools and their answers included", () => {
+    const blocks = [
+      { type: "text", text: "a".repeat(400) },
+      { type: "tool_result", tool_use_id: "t", content: "a".repeat(400) },
+    ];
+    const anthropicBody = { system: "a".repeat(400), messages: [{ role: "user", content: blocks }], tools: [] };
+    const { inputTokens } = weighRequest({ messages: [], anthropicBody });
+    expect(inputTokens).toBeGreaterThanOrEqual(300);
+    expect(inputTokens).toBeLessThan(350);
+    const image = { type: "image", source: { type: "base64", media_type: "image/png", data: "A".repeat(1e6) } };
+    const asked = { messages: [{ role: "user", content: [image] }] };
+    expect(weighRequest({ messages: [], anthropicBody: asked }).inputTokens).toBeLessThan(1_100);
+  });
+
   it("counts an image of a response's input by the piece", () => {
     const image = { type: "input_image", image_url: `data:image/png;base64,${"A".repeat(1e6)}` };
     const openaiBody = { input: [{ role: "user", content: [{ type: "input_text", text: "what is it?" }, image] }] };
