@@ -4,6 +4,7 @@ import { enableCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { defineAsk } from "./cli/commands/ask.ts";
+import { defineClients } from "./cli/commands/clients.ts";
 import { defineInspect } from "./cli/commands/inspect.ts";
 import { defineMcp } from "./cli/commands/mcp.ts";
 import { defineRun } from "./cli/commands/run.ts";
@@ -23,6 +24,7 @@ function program(setExitCode: (code: number) => void): Command {
   defineRun(cli, setExitCode);
   defineAsk(cli, setExitCode);
   defineServe(cli, setExitCode);
+  defineClients(cli, setExitCode);
   defineWork(cli, setExitCode);
   defineMcp(cli, setExitCode);
   defineInspect(cli, setExitCode);

@@ -15,6 +15,7 @@ import { metricsRoutes } from "./metrics.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { onlineRoutes } from "./online-routes.ts";
 import { ownershipRoutes } from "./ownership.ts";
+import { tierRoutes } from "./tier-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
@@ -39,6 +40,7 @@ export function createApp(context: ServeContext): Express {
   app.use(anthropicModelRoutes(context));
   app.use(modelRoutes(context));
   app.use(metricsRoutes(context));
+  app.use(tierRoutes(context));
   app.use(onlineRoutes(context));
   app.use(mcpRoutes(context));
   app.use(boardRoutes(context));
