@@ -105,7 +105,9 @@ function own(options: FileBatchOptions): Promise<OwnedBatch> {
     readLineAt: (offset) => input.readLineAt(offset),
     readLine: (line) => lines.read(line, input.lineNumberOf(line.index)),
     lineNumberOf: (index) => input.lineNumberOf(index),
-    possibleTiers: lines.possibleTiers,
+    get possibleTiers() {
+      return lines.possibleTiers;
+    },
     share: options.share,
     // Pools elsewhere do not say what they take: enough for several of them, until their answers tell.
     concurrencyOf: (tier) => fleet.concurrencyOf(tier) ?? 256,

@@ -34,6 +34,10 @@ export function createForeignJobs(fleet: () => Fleet, plan: (row: PromptRow) => 
     if (!planned.ok) return { value: failedWithoutCall(0, planned.id, null, planned) };
     const { row } = planned;
     const { config } = fleet();
+    if (row.votes !== undefined) {
+      const message = `this row is put to several models (${row.votes.rule.models.join(", ")}); add it to the queue ${inboxQueue}`;
+      return { value: failedWithoutCall(0, row.id, row.task, { code: "invalid_row", message }, row.metadata) };
+    }
     const position = row.tiers.indexOf(pool.tier.name);
     const model = position === -1 ? undefined : findModel(config, row.route[position]!);
     if (model === undefined) {

@@ -37,8 +37,9 @@ export function createLineJudge(
         return failed(line.index, row.id, row.task, { code: "invalid_row", message }, row.metadata);
       }
       if (ending !== undefined) return failed(line.index, row.id, row.task, ending, row.metadata);
-      const { task, route, tiers, payload } = row;
-      return { kind: "row", row: { row: line.index, task, route, tiers, payload } };
+      const { task, route, tiers, payload, lane, votes } = row;
+      if (votes === undefined) return { kind: "row", row: { row: line.index, task, route, tiers, payload } };
+      return { kind: "row", row: { row: line.index, task, route, tiers, payload, lane, votes } };
     },
     noteStored(result) {
       // An invalid row did not use its id up: another row may have it by right.

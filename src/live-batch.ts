@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fleet } from "./fleet.ts";
 import { failedWithoutCall, type ResultLine } from "./job/result.ts";
+import { askVotes } from "./live-votes.ts";
 import type { PlannedRow, PreparedRow } from "./plan-row.ts";
 import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
 import { livePrefix } from "./queue/forget-ownerless.ts";
@@ -165,19 +166,25 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
   }, sweepEveryMs);
   sweeper.unref();
 
+  function enqueueRow(row: number, prepared: PreparedRow): Promise<ResultLine> {
+    return new Promise((resolve, reject) => {
+      unfinished.set(row, { prepared, resolve, reject });
+      const rows = waiting.get(prepared.lane);
+      if (rows === undefined) waiting.set(prepared.lane, [row]);
+      else rows.push(row);
+      schedule();
+    });
+  }
+
   return {
     enqueue(planned) {
       if (closed) return Promise.reject(new Error("the fleet is closed"));
       const row = nextRow++;
       if (!planned.ok) return Promise.resolve(failedWithoutCall(row, planned.id, null, planned, planned.metadata));
-      return new Promise((resolve, reject) => {
-        unfinished.set(row, { prepared: planned.row, resolve, reject });
-        const { lane } = planned.row;
-        const rows = waiting.get(lane);
-        if (rows === undefined) waiting.set(lane, [row]);
-        else rows.push(row);
-        schedule();
-      });
+      if (planned.row.votes === undefined) return enqueueRow(row, planned.row);
+      return askVotes(planned.row, row, (vote) =>
+        closed ? Promise.reject(new Error("the fleet is closed")) : enqueueRow(nextRow++, vote),
+      );
     },
     async close() {
       if (closed) return;

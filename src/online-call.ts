@@ -42,13 +42,18 @@ export interface OnlineCalls {
 export function createOnlineCalls(fleet: Fleet, options: { readonly imageFolder?: string } = {}): OnlineCalls {
   const { config, latencies, noPrivateRows } = fleet;
   const router = createRouter(config, tierUsability(config, fleet.hasAdapter), {}, latencies);
-  const plan = createRowPlanner(router, config, { noPrivateRows });
+  // Who waits gets one answer: the route of a task that votes is for this.
+  const plan = createRowPlanner(router, config, { noPrivateRows, ruleOf: () => undefined });
   let asked = 0;
 
   return {
     async ask(fields, { signal, onText }) {
       const parsed = withForm(readRow(fields, `online-${++asked}`, { ...options, strict: false }), fields);
       if (!parsed.ok) return refused({ ...parsed, code: "invalid_row" });
+      if (parsed.row.consensus !== undefined) {
+        const message = "consensus: expected a row for one model, as it is asked at once; put it into a batch";
+        return refused({ id: parsed.row.id, code: "invalid_row", message });
+      }
       const planned = plan(parsed.row);
       if (!planned.ok) return refused(planned);
       return fleet.askOnline({ payload: planned.row.payload, signal, onText });

@@ -1,28 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { claimOwnership } from "./batch-ownership.ts";
+import { collectBatch } from "./collect-batch.ts";
 import type { ModelConfig } from "./config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { BatchState } from "./job/batch.ts";
-import type { ErrorCode, ResultLine } from "./job/result.ts";
+import { votesBatchOf } from "./job/consensus.ts";
+import type { ErrorCode } from "./job/result.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
 import { createLineJudge } from "./judge-lines.ts";
+import { createOwnVotes } from "./own-votes.ts";
 import type { PlannedRow } from "./plan-row.ts";
 import { createFeeder, type Feeder, type FeedLine } from "./queue/feed.ts";
 import { findLostRows, suspectRows, sweepEveryMs } from "./queue/find-lost.ts";
 import { OwnershipLost } from "./queue/place-rows.ts";
-import { redisScript } from "./queue/redis-script.ts";
 import type { BatchShare } from "./queue/window-shares.ts";
-import { createCollector } from "./results/collect.ts";
 import { createProgress, type Progress } from "./results/progress.ts";
-import {
-  appendWhenThereIsRoom,
-  createSegment,
-  findSegments,
-  type Recorded,
-  readStoredResults,
-  rowsBeyondInput,
-  segmentPath,
-} from "./results/segments.ts";
+import { createSegment, findSegments, readStoredResults, rowsBeyondInput, segmentPath } from "./results/segments.ts";
+import { createResultStore } from "./store-results.ts";
 
 export interface OwnBatchOptions {
   readonly fleet: Fleet;
@@ -72,13 +66,12 @@ export interface OwnedBatch {
  */
 export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   const { fleet, batchId, generation, outputPath } = options;
-  const keys = fleet.names.batch(batchId);
   const table = createRowTable();
   const progress = createProgress();
   const judge = createLineJudge(options.readLine, options.lineNumberOf);
 
   const earlier = findSegments(outputPath);
-  await readStoredResults(batchId, earlier, options.retryFailedBelowEpoch, table, (result) => {
+  const earlyVotes = await readStoredResults(batchId, earlier, options.retryFailedBelowEpoch, table, (result) => {
     progress.add(result);
     judge.noteStored(result);
   });
@@ -95,7 +88,6 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   });
   const segment = await createSegment(segmentPath(outputPath, ownership.epoch), batchId);
   const segmentPaths = [...earlier.map((one) => one.path), segment.path];
-  const ownSegment = segmentPaths.length - 1;
 
   const place = () => ({ batchId, generation, epoch: ownership.epoch });
 
@@ -111,27 +103,24 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     table,
     prepare: judge.prepare,
     placedBefore: ownership.placedBefore,
-    possibleTiers: options.possibleTiers,
+    get possibleTiers() {
+      return options.possibleTiers;
+    },
     concurrencyOf: options.concurrencyOf,
     share: options.share,
     async place(rows) {
-      for (const row of rows) {
-        const tier = row.tiers[0]!;
+      for (const tier of rows.flatMap(({ tiers }) => tiers)) {
         if (knownTiers.has(tier)) continue;
         knownTiers.add(tier);
-        for (const one of row.tiers) await options.onTier(one);
+        await options.onTier(tier);
       }
-      try {
-        const jobRows = await fleet.placeRows(place(), rows, feeder.windows.rowsPerJob);
-        feeder.windows.noteJobs(rows, jobRows);
-      } catch (error) {
-        if (!(error instanceof OwnershipLost)) throw error;
-        await ownership.check();
-        // Redis came back, or was emptied, and did not know this owner when it was asked.
-        if (fleet.incarnation() !== "" && (await fleet.redis.exists(keys.batch)) === 0) await rebuild();
-        else await sleep(100);
-        feeder.feedAgain(rows.map(({ row }) => row));
-      }
+      const voted = rows.filter((row) => row.votes !== undefined);
+      if (voted.length > 0) await votes.place(voted);
+      const plain = voted.length === 0 ? rows : rows.filter((row) => row.votes === undefined);
+      await placing(plain, async () => {
+        const jobRows = await fleet.placeRows(place(), plain, feeder.windows.rowsPerJob);
+        feeder.windows.noteJobs(plain, jobRows);
+      });
     },
     fail(row, line) {
       fleet.record(batchId, { row, generation, call: "", action: { kind: "record", line } }).catch(fail);
@@ -144,45 +133,62 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
 
   const stopShowing = fleet.measures.showWindows(feeder.windows.all);
 
-  const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
-  const blocking = fleet.connectBlocking("collector");
-  const collector = createCollector({
-    blocking,
-    stream: keys.results,
-    store,
-    async trim(firstToKeep) {
-      const trimmed = await trimScript([keys.batch, keys.results], [ownership.epoch, firstToKeep]);
-      if (trimmed !== 1 && fleet.incarnation() !== "") await ownership.check();
+  /** Rows whose placing finds another owner are fed again, unless it is one. */
+  async function placing(rows: readonly { readonly row: number }[], action: () => Promise<void>): Promise<void> {
+    if (rows.length === 0) return;
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof OwnershipLost)) throw error;
+      await ownership.check();
+      // Redis came back, or was emptied, and did not know this owner when it was asked.
+      if (fleet.incarnation() !== "" && (await fleet.redis.exists(fleet.names.batch(batchId).batch)) === 0)
+        await rebuild();
+      else await sleep(100);
+      feeder.feedAgain(rows.map(({ row }) => row));
+    }
+  }
+
+  const store = createResultStore({
+    segment,
+    segmentNumber: segmentPaths.length - 1,
+    table,
+    feeder: () => feeder,
+    onResult(result) {
+      progress.add(result);
+      fleet.measures.meter.rowEnded(result);
+    },
+    onWait(reason) {
+      waitReason = reason;
+    },
+    isStopping: () => stopping,
+    onStored(rows) {
+      votes.forget(rows);
+      endWhenWhole();
     },
   });
 
-  async function store(group: readonly Recorded[]): Promise<void> {
-    const fresh = new Map<number, string>();
-    for (const { row, line } of group) if (table.stateOf(row) !== "stored") fresh.set(row, line);
-    const recorded = [...fresh].map(([row, line]) => ({ row, line }));
-    if (recorded.length === 0) return;
-    const noteWait = (reason: string | undefined) => {
-      waitReason = reason;
-    };
-    const offsets = await appendWhenThereIsRoom(segment, recorded, noteWait, () => stopping);
-    recorded.forEach(({ row, line }, at) => {
-      feeder.stored(row);
-      table.store(row, ownSegment, offsets[at]!);
-      const result = JSON.parse(line) as ResultLine;
-      progress.add(result);
-      fleet.measures.meter.rowEnded(result);
-      if (result.tier !== null) feeder.windows.noteLatency(result.tier, result.latency_ms);
-    });
-    endWhenWhole();
-  }
+  const votes = createOwnVotes({
+    ...{ fleet, batchId, generation, outputPath, table, store, placing, fail },
+    early: earlyVotes,
+    epoch: () => ownership.epoch,
+    checkOwnership: ownership.check,
+    keepAnswered: options.retryFailedBelowEpoch > 0,
+    windows: () => feeder.windows,
+  });
+  await votes.resume();
+
+  const collecting = collectBatch(fleet, batchId, () => ownership.epoch, store, ownership.check);
+  collecting.done.catch(fail);
 
   /** Redis came back as somebody else: what it must know is set again from the files before any gate passes. */
   async function rebuild(): Promise<void> {
     waitReason = "Redis came back; its state is being rebuilt from the files";
     await ownership.claimAgain();
-    if (state !== "open") await fleet.redis.hset(keys.batch, "state", state);
-    collector.rewind();
-    feeder.feedAgain([...feeder.windows.fedRows().keys()]);
+    await votes.rebuild();
+    if (state !== "open") await fleet.claims.setState(batchId, "open", state);
+    collecting.rewind();
+    feeder.feedAgain([...feeder.windows.fedRows().keys()].filter((row) => !votes.has(row)));
     waitReason = undefined;
   }
   const onIncarnation = () => void rebuild().catch(fail);
@@ -191,9 +197,10 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   async function sweep(): Promise<void> {
     // Redis came back while the batch was being claimed: what was said of it is of the one before.
     if (await fleet.claims.isOfEarlierRedis(batchId, fleet.incarnation())) await rebuild();
+    await votes.sweep();
     const suspects = suspectRows(feeder.windows.fedRows());
     const lost = await findLostRows(fleet.redis, fleet.names, fleet.queues, place(), suspects);
-    feeder.feedAgain(lost.filter((row) => table.stateOf(row) === "fed"));
+    feeder.feedAgain(lost.filter((row) => table.stateOf(row) === "fed" && !votes.has(row)));
   }
   const sweeper = setInterval(() => void sweep().catch(() => {}), sweepEveryMs);
 
@@ -202,9 +209,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
   }
 
   const feeding = feeder.run();
-  const collecting = collector.run();
   feeding.catch(fail);
-  collecting.catch(fail);
 
   async function close(): Promise<void> {
     stopping = true;
@@ -213,9 +218,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
     stopShowing();
     feeder.stop();
     options.share?.leave();
-    collector.finish();
-    await Promise.allSettled([feeding, collecting]);
-    blocking.disconnect();
+    await Promise.allSettled([feeding, collecting.finish(), votes.finish()]);
     await segment.close();
   }
 
@@ -231,7 +234,7 @@ export async function ownBatch(options: OwnBatchOptions): Promise<OwnedBatch> {
       judge.endAll({ code, message });
       state = "stopping";
       await fleet.claims.setState(batchId, "open", "stopping");
-      for (const running of fleet.pools()) running.pool.abort(batchId);
+      for (const id of [batchId, votesBatchOf(batchId)]) for (const { pool } of fleet.pools()) pool.abort(id);
       feeder.pause(false);
       feeder.feedAgain([...feeder.windows.fedRows().keys()]);
     },

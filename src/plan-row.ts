@@ -2,12 +2,16 @@ import { findModel } from "./config/ad-hoc.ts";
 import type { Config, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { RowPayload } from "./job/batch.ts";
+import type { ConsensusRule } from "./job/consensus.ts";
 import { limitFields } from "./job/endpoints.ts";
 import type { ErrorCode } from "./job/result.ts";
 import type { PromptRequest, PromptRow } from "./job/row.ts";
-import type { Router } from "./routing/choose-model.ts";
+import type { RowVotes } from "./job/row-votes.ts";
+import { votesOf } from "./plan-votes.ts";
+import type { FailedRoute, PlannedRoute, Router } from "./routing/choose-model.ts";
 import { createDetector } from "./routing/detect-private.ts";
 import { weighRequest } from "./routing/estimate.ts";
+import { createRuleFinder, type ExpandedVotes, expandVotes, type RuleFinder } from "./routing/expand-votes.ts";
 
 /** A row that can be asked. */
 export interface PreparedRow {
@@ -22,6 +26,8 @@ export interface PreparedRow {
   /** JSON of its RowPayload. */
   readonly payload: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Several models are asked: `route` and `payload` are those of the first, `tiers` are all. */
+  readonly votes?: RowVotes;
 }
 
 /** A row that cannot be asked, and what its failed result says. */
@@ -31,6 +37,9 @@ export interface UnusableRow {
   readonly message: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
+
+/** Why a row cannot be asked. */
+export type RowFailure = Pick<UnusableRow, "code" | "message">;
 
 export type PlannedRow =
   | ({ readonly ok: true } & { readonly row: PreparedRow })
@@ -84,6 +93,8 @@ export interface PlannerOptions {
   readonly strict?: boolean;
   /** The batch as a whole has a budget. */
   readonly hasBudget?: boolean;
+  /** By which rule a row is put to several models, if it is. Default: its own, else its task's. */
+  readonly ruleOf?: RuleFinder;
   /** Why no private row may be queued at all, if so: its Redis is not local. */
   readonly noPrivateRows: string | undefined;
 }
@@ -92,7 +103,7 @@ export interface PlannerOptions {
 export function createRowPlanner(
   route: Router,
   config: Config,
-  { strict = false, hasBudget = false, noPrivateRows }: PlannerOptions,
+  { strict = false, hasBudget = false, ruleOf = createRuleFinder(config), noPrivateRows }: PlannerOptions,
 ): (row: PromptRow) => PlannedRow {
   const detect = createDetector(config.policy.detect);
   const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
@@ -118,20 +129,13 @@ export function createRowPlanner(
     return known;
   }
 
-  return (row) => {
-    const found = row.private ? undefined : detect?.(row.request);
-    const plan = route(found === undefined ? row : { ...row, private: true });
-    const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
-    if (!plan.ok) {
-      const code = plan.kind === "policy" ? "policy_refused" : "invalid_row";
-      const why = found === undefined ? "" : ` (private by policy.detect: ${found})`;
-      return { ok: false, id: row.id, code, message: `${plan.message}${why}`, ...extras };
-    }
-    if (plan.private && noPrivateRows !== undefined) {
-      return { ok: false, id: row.id, code: "policy_refused", message: noPrivateRows, ...extras };
-    }
+  const tierOf = ({ candidates }: PlannedRoute): string => look(candidates).tiers[0]!;
+
+  /** What the queues take of a row for the models of a plan. */
+  function prepare(row: PromptRow, plan: PlannedRoute, asked: PromptRequest): PreparedRow {
     const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
-    const request = outputLimit === undefined ? row.request : withLimit(row.request, outputLimit);
+    const request = outputLimit === undefined ? asked : withLimit(asked, outputLimit);
+    const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
     const payload: RowPayload = {
       ...(isWeighed ? { weight: weightOf(request) } : {}),
       id: row.id,
@@ -142,19 +146,45 @@ export function createRowPlanner(
       request,
       ...extras,
     };
-    const { task, candidates } = plan;
-    return {
-      ok: true,
-      row: {
-        id: row.id,
-        task,
-        private: plan.private,
-        route: candidates,
-        tiers,
-        lane,
-        payload: JSON.stringify(payload),
-        ...extras,
-      },
+    const { task, candidates: route } = plan;
+    return { id: row.id, task, private: plan.private, route, tiers, lane, payload: JSON.stringify(payload), ...extras };
+  }
+
+  function prepareVotes(row: PromptRow, rule: ConsensusRule, expanded: ExpandedVotes): PreparedRow {
+    const { metadata, ...bare } = row;
+    const payloadOf = (plan: PlannedRoute, request: PromptRequest) => prepare(bare, plan, request).payload;
+    const first = prepare(bare, expanded.first, row.request);
+    const votes = votesOf(row, rule, expanded, { payloadOf, tierOf });
+    return { ...first, task: expanded.task, ...(metadata === undefined ? {} : { metadata }), ...votes };
+  }
+
+  function plan(row: PromptRow): PreparedRow | RowFailure {
+    const found = ruleOf(row);
+    if (found !== undefined) {
+      const expansion = expandVotes(found, row, route);
+      return expansion.ok ? prepareVotes(row, found.rule, expansion) : failureOf(expansion);
+    }
+    const plan = route(row);
+    return plan.ok ? prepare(row, plan, row.request) : failureOf(plan);
+  }
+
+  return (row) => {
+    const found = row.private ? undefined : detect?.(row.request);
+    const planned = plan(found === undefined ? row : { ...row, private: true });
+    const failed = (code: ErrorCode, message: string): PlannedRow => {
+      const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
+      return { ok: false, id: row.id, code, message, ...extras };
     };
+    if ("code" in planned) {
+      const why = found === undefined ? "" : ` (private by policy.detect: ${found})`;
+      return failed(planned.code, `${planned.message}${why}`);
+    }
+    if (planned.private && noPrivateRows !== undefined) return failed("policy_refused", noPrivateRows);
+    return { ok: true, row: planned };
   };
 }
+
+const failureOf = ({ kind, message }: Pick<FailedRoute, "kind" | "message">): RowFailure => ({
+  code: kind === "policy" ? "policy_refused" : "invalid_row",
+  message,
+});

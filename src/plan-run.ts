@@ -1,14 +1,16 @@
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
-import type { Config, Price, TierConfig } from "./config/config.ts";
+import type { Config, ModelConfig, Price, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { Input } from "./intake/open-input.ts";
 import { createIdSet } from "./job/id-set.ts";
 import type { Latencies } from "./job/latency.ts";
 import type { ResultLine } from "./job/result.ts";
+import type { PromptRequest } from "./job/row.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
-import { mayNameItsRoute } from "./prepare-lines.ts";
+import { mayNameItsRoute } from "./list-routes.ts";
+import type { PreparedRow } from "./plan-row.ts";
 import type { LineReader } from "./read-lines.ts";
 import { readRunState } from "./results/run-state.ts";
 import { findSegments, readStoredResults } from "./results/segments.ts";
@@ -84,7 +86,8 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
     const planned = lines.plan(parsed.row);
     // What a row was found to hold may have made it private.
     const isPrivate = planned.ok ? planned.row.private : parsed.row.private;
-    for (const { alias, reason } of lines.route({ ...parsed.row, private: isPrivate }).skipped) {
+    const skipped = lines.routes({ ...parsed.row, private: isPrivate }).flatMap((route) => route.skipped);
+    for (const { alias, reason } of skipped) {
       const key = `${alias}\n${reason}`;
       const known = missing.get(key) ?? { model: alias, reason, rows: 0 };
       known.rows++;
@@ -95,19 +98,7 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
       return;
     }
     onAskable?.(index);
-    const model = findModel(config, planned.row.route[0]!)!;
-    const mostTokens = request.endpoint === "/v1/embeddings" ? 0 : (request.maxOutputTokens ?? model.maxOutputTokens);
-    const key = JSON.stringify([planned.row.task, model.alias]);
-    const before = groups.get(key);
-    groups.set(key, {
-      task: planned.row.task,
-      model: model.alias,
-      tier: model.tier,
-      rows: (before?.rows ?? 0) + 1,
-      inputTokens: (before?.inputTokens ?? 0) + weighRequest(request).inputTokens,
-      mostOutputTokens: (before?.mostOutputTokens ?? 0) + mostTokens,
-      outputGuess: addTogether([before?.outputGuess ?? exactly(0), guessOutput(request, mostTokens)]),
-    });
+    for (const alias of aliasesAsked(planned.row)) addTo(groups, planned.row.task, findModel(config, alias)!, request);
   }
 
   for await (const chunk of input.readLines()) for (const { bytes, index } of chunk) look(bytes, index);
@@ -117,6 +108,27 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
     missing: [...missing.values()],
     done,
   };
+}
+
+/** The model that is asked first; of a row that is put to several all that may be asked, but for judges of their votes. */
+function aliasesAsked({ route, votes }: PreparedRow): string[] {
+  if (votes === undefined) return route.slice(0, 1);
+  return votes.voters.flatMap((voter) => ("alias" in voter ? [voter.alias] : []));
+}
+
+function addTo(groups: Map<string, RowGroup>, task: string | null, model: ModelConfig, request: PromptRequest): void {
+  const mostTokens = request.endpoint === "/v1/embeddings" ? 0 : (request.maxOutputTokens ?? model.maxOutputTokens);
+  const key = JSON.stringify([task, model.alias]);
+  const before = groups.get(key);
+  groups.set(key, {
+    task,
+    model: model.alias,
+    tier: model.tier,
+    rows: (before?.rows ?? 0) + 1,
+    inputTokens: (before?.inputTokens ?? 0) + weighRequest(request).inputTokens,
+    mostOutputTokens: (before?.mostOutputTokens ?? 0) + mostTokens,
+    outputGuess: addTogether([before?.outputGuess ?? exactly(0), guessOutput(request, mostTokens)]),
+  });
 }
 
 type Answer = Omit<Measured, "estimatedInputTokens">;
@@ -200,10 +212,8 @@ export async function mayCost({
     const price = knownPrice(config, alias);
     return price === undefined || price.inputPerMTok > 0 || price.outputPerMTok > 0;
   };
-  const costs = (row: Parameters<LineReader["route"]>[0]): boolean => {
-    const route = lines.route(row);
-    return route.ok && route.candidates.some(isPriced);
-  };
+  const costs = (row: Parameters<LineReader["routes"]>[0]): boolean =>
+    lines.routes(row).some((route) => route.ok && route.candidates.some(isPriced));
   if (costs({ private: false })) return true;
   const named = [
     ...Object.keys(config.tasks).map((task) => ({ task, private: false })),

@@ -2,17 +2,22 @@ import { dirname, resolve } from "node:path";
 import { adapters } from "../workers/index.ts";
 import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
+import { consensusOfFlags } from "./config/consensus-rule.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { Input } from "./intake/open-input.ts";
 import { createRowParser, type RowParser } from "./intake/parse-row.ts";
 import { readTemplate } from "./intake/template.ts";
+import type { ConsensusRule } from "./job/consensus.ts";
 import { UserError } from "./job/errors.ts";
 import type { Latencies } from "./job/latency.ts";
 import type { AnswerForm, LineFormat } from "./job/row.ts";
+import { createRouteLister, type RouteLister, routesOfRow } from "./list-routes.ts";
 import { createRowPlanner } from "./plan-row.ts";
+import { laneOf } from "./plan-votes.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, prefersLatency, type RoutePlan, type Router } from "./routing/choose-model.ts";
 import { unboundedCost } from "./routing/cost-bound.ts";
+import { createRuleFinder, expandVotes, type RuleFinder } from "./routing/expand-votes.ts";
 import { createMissingRoutes } from "./routing/missing-routes.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
@@ -25,6 +30,8 @@ export interface LineFlags {
   readonly promptFile?: string | undefined;
   readonly system?: string | undefined;
   readonly answerForm?: AnswerForm | undefined;
+  readonly consensus?: number | undefined;
+  readonly consensusModels?: readonly string[] | undefined;
   readonly budget?: number | undefined;
   readonly strict: boolean;
   readonly wait: boolean;
@@ -57,18 +64,24 @@ export async function prepareLines(
   const usable = hereOrElsewhere
     ? () => ({ usable: true }) as const
     : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
-  const route = createRouter(config, usable, { task: flags.task, ...modelsOfFlags(flags) }, latencies);
+  const defaults = { task: flags.task, ...modelsOfFlags(flags) };
+  const route = createRouter(config, usable, defaults, latencies);
+  const ruleOf = createRuleFinder(config, defaults, ruleOfRun(flags, route));
+  const routes = createRouteLister(input, parse, route, ruleOf);
   const reader = createLineReader(
-    parse,
-    route,
-    createRowPlanner(route, config, { ...flags, hasBudget: flags.budget !== undefined }),
+    {
+      parse,
+      route,
+      routes: (row) => routesOfRow(row, route, ruleOf),
+      plan: createRowPlanner(route, config, { ...flags, ruleOf, hasBudget: flags.budget !== undefined }),
+      format: await formatOf(input, parse),
+    },
     // Files name neither task nor model: all go the same way.
-    possibleTiers(config, route, input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags)),
-    await formatOf(input, parse),
+    possibleTiers(config, route, input.kind === "files" ? [{ private: false }] : kindsOfRows(config, flags), ruleOf),
   );
-  if (!everyRouteExists(config, route, flags)) await refuseMissingRoutes(input, parse, route);
+  if (!everyRouteExists(config, route, flags, ruleOf)) await refuseMissingRoutes(routes);
   if (flags.budget !== undefined || Object.values(config.tiers).some((tier) => tier.dailyBudgetUsd !== undefined)) {
-    await refuseUnboundedCosts(config, input, parse, route, flags.budget !== undefined);
+    await refuseUnboundedCosts(config, routes, flags.budget !== undefined);
   }
   return reader;
 }
@@ -110,11 +123,29 @@ function kindsOfRows(config: Config, { forceModel }: Pick<LineFlags, "forceModel
   ]);
 }
 
-function everyRouteExists(config: Config, route: Router, flags: LineFlags): boolean {
-  return kindsOfRows(config, flags).every((kind) => {
-    const plan = route(kind);
-    return plan.ok || plan.kind !== "no-route";
-  });
+function everyRouteExists(config: Config, route: Router, flags: LineFlags, ruleOf: RuleFinder): boolean {
+  return kindsOfRows(config, flags).every((kind) => routesOfRow(kind, route, ruleOf).every(isThere));
+}
+
+const isThere = (plan: RoutePlan): boolean => plan.ok || plan.kind !== "no-route";
+
+/**
+ * The rule that the flags give, if any.
+ * @throws UserError for one that contradicts itself or the other flags, or that names an unknown model.
+ */
+function ruleOfRun(flags: LineFlags, route: Router): ConsensusRule | undefined {
+  const rule = consensusOfFlags(flags);
+  if (typeof rule === "string") throw new UserError(rule);
+  if (rule === undefined) return undefined;
+  const { model, forceModel, baseUrl } = flags;
+  if (model !== undefined || forceModel !== undefined || baseUrl !== undefined) {
+    throw new UserError(
+      "expected --consensus-models, or --model, --force-model or --base-url; found both; leave one out",
+    );
+  }
+  const expanded = expandVotes({ rule, task: flags.task }, { private: false }, route);
+  if (!expanded.ok && expanded.kind === "invalid") throw new UserError(`--consensus-models: ${expanded.message}`);
+  return rule;
 }
 
 /** How many tiers (or lanes of them) can come first in the route of a row of these kinds. Default: all that the config knows. */
@@ -122,9 +153,15 @@ export function possibleTiers(
   config: Config,
   route: Router,
   kinds: readonly KindOfRow[] = kindsOfRows(config, {}),
+  ruleOf: RuleFinder = createRuleFinder(config),
 ): number {
   const lanes = new Set<string>();
   for (const kind of kinds) {
+    const found = ruleOf(kind);
+    if (found !== undefined) {
+      lanes.add(laneOf(found.rule));
+      continue;
+    }
     const plan = route(kind);
     if (!plan.ok) continue;
     // Whichever is the fastest then comes first.
@@ -137,39 +174,19 @@ export function possibleTiers(
   return lanes.size;
 }
 
-async function refuseMissingRoutes(input: Input, parse: RowParser, route: Router): Promise<void> {
+async function refuseMissingRoutes(routes: RouteLister): Promise<void> {
   const missing = createMissingRoutes();
-  for await (const plan of routesOf(input, parse, route)) {
+  for await (const plan of routes()) {
     if (!plan.ok && plan.kind === "no-route") missing.add(plan);
   }
   if (missing.rows() > 0) throw new UserError(missing.message());
 }
 
-/** The routes of all rows; those that name nothing of their own have one, which comes once if it exists. */
-async function* routesOf(input: Input, parse: RowParser, route: Router): AsyncIterable<RoutePlan> {
-  const plain = route({ private: false });
-  const plainRowsHaveRoute = plain.ok || plain.kind !== "no-route";
-  if (plainRowsHaveRoute) yield plain;
-  for await (const lines of input.readLines()) {
-    for (const line of lines) {
-      if (plainRowsHaveRoute && !mayNameItsRoute(line.bytes)) continue;
-      const parsed = parse(line.bytes, input.lineNumberOf(line.index));
-      if (parsed.ok) yield route(parsed.row);
-    }
-  }
-}
-
 /** Under a budget every model that a row may use must have a cost that can be known before it is asked. */
-async function refuseUnboundedCosts(
-  config: Config,
-  input: Input,
-  parse: RowParser,
-  route: Router,
-  hasBudget: boolean,
-): Promise<void> {
+async function refuseUnboundedCosts(config: Config, routes: RouteLister, hasBudget: boolean): Promise<void> {
   const seen = new Set<string>();
   const problems: string[] = [];
-  for await (const plan of routesOf(input, parse, route)) {
+  for await (const plan of routes()) {
     for (const alias of plan.ok ? plan.candidates : []) {
       if (seen.has(alias)) continue;
       seen.add(alias);
@@ -185,10 +202,3 @@ async function refuseUnboundedCosts(
     );
   }
 }
-
-/** Whether a line can be more than a plain row of the default route; a look at its bytes, as most lines are not. */
-export function mayNameItsRoute(line: Buffer): boolean {
-  return routingFields.test(line.toString("latin1"));
-}
-
-const routingFields = /"task"|"model"|"private"|\\u/;

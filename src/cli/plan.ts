@@ -36,6 +36,8 @@ type FlagsOfRun = Pick<RunFlags, "concurrency" | "wait" | "json"> &
       | "system"
       | "schema"
       | "choices"
+      | "consensus"
+      | "consensusModels"
       | "redis"
       | "dataDir"
     >

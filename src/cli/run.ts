@@ -34,6 +34,8 @@ export interface RunFlags {
   readonly system?: string;
   readonly schema?: string;
   readonly choices?: readonly string[];
+  readonly consensus?: number;
+  readonly consensusModels?: readonly string[];
   readonly concurrency: Readonly<Record<string, number>>;
   readonly deadline?: number;
   readonly budget?: number;
@@ -63,8 +65,9 @@ export type OpenFlags = Pick<RunFlags, "output" | "concurrency"> &
 
 /** The configuration that the flags of `run` and `plan` choose. */
 export function configOf(flags: Omit<OpenFlags, "output">): Promise<Config> {
-  const { config, fleet, model, forceModel, baseUrl, concurrency } = flags;
-  return loadConfig({ configPath: config, fleet, model, forceModel, baseUrl, concurrency });
+  const { config, fleet, model, forceModel, baseUrl, concurrency, consensusModels } = flags;
+  const named = (consensusModels ?? []).map((name) => ({ flag: "--consensus-models", name }));
+  return loadConfig({ configPath: config, fleet, model, forceModel, baseUrl, named, concurrency });
 }
 
 /** Holds OUTPUT's lock and the open input for as long as the action takes. */
@@ -211,8 +214,9 @@ function stdoutWorkPath(dataDirectory: string, source: string): string {
 }
 
 /** The options that decide what is asked, and so whether a resumed run goes on with the same questions. */
-function hashedFlags({ task, model, forceModel, baseUrl, prompt, promptFile, system, strict }: RunFlags) {
-  return { task, model, forceModel, baseUrl, prompt, promptFile, system, strict };
+function hashedFlags(flags: RunFlags) {
+  const { task, model, forceModel, baseUrl, prompt, promptFile, system, strict, consensus, consensusModels } = flags;
+  return { task, model, forceModel, baseUrl, prompt, promptFile, system, strict, consensus, consensusModels };
 }
 
 const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");

@@ -1,5 +1,6 @@
 import { baseUrlsOf, defaultTaskOf, trustedHostsOf } from "./check.ts";
 import type { Config, ModelConfig, ServeConfig, TaskConfig, TierConfig } from "./config.ts";
+import { buildConsensus } from "./consensus-rule.ts";
 import { locate } from "./location.ts";
 import { providerFacts } from "./providers.ts";
 import type { ConfigFile, ModelFile, TaskFile, TierFile } from "./schema.ts";
@@ -51,9 +52,10 @@ export function buildModel(alias: string, file: ModelFile): ModelConfig {
 }
 
 function buildTask(name: string, file: TaskFile): TaskConfig {
-  const { primary, ...rest } = file;
+  const { primary, consensus, ...rest } = file;
   if (primary === undefined) throw new Error(`task ${name} was not checked`);
-  return { fallback: [], private: false, prefer: "listed", ...present(rest), name, primary };
+  const votes = consensus === undefined ? {} : { consensus: buildConsensus(consensus) };
+  return { fallback: [], private: false, prefer: "listed", ...present(rest), ...votes, name, primary };
 }
 
 function buildServe({ completionWindow = "enforced", tokens = [], limits = {}, webhook = {} }: ServeFile): ServeConfig {

@@ -1,3 +1,4 @@
+import { type ConsensusFile, contradictionsOf } from "./consensus-rule.ts";
 import { readDetectRule } from "./detect-rules.ts";
 import { locate } from "./location.ts";
 import { suggestName } from "./nearest.ts";
@@ -127,5 +128,19 @@ function checkTask(name: string, task: TaskFile, aliases: readonly string[]): Pr
       });
     }
   });
-  return problems;
+  return [...problems, ...checkVotes([...path, "consensus"], task.consensus, aliases)];
+}
+
+function checkVotes(path: ConfigPath, rule: ConsensusFile | undefined, aliases: readonly string[]): Problem[] {
+  if (rule === undefined) return [];
+  const { models = [], escalate, judge } = rule;
+  const named = [
+    ...models.map((model, at) => [["models", at], model] as const),
+    ...(escalate === undefined ? [] : [[["escalate"], escalate] as const]),
+    ...(judge === undefined ? [] : [[["judge"], judge] as const]),
+  ];
+  return [
+    ...contradictionsOf(rule).map((problem) => ({ ...problem, path: [...path, ...problem.path] })),
+    ...named.flatMap(([key, alias]) => nameProblem([...path, ...key], alias, "model", aliases)),
+  ];
 }

@@ -1,3 +1,5 @@
+import type { ConsensusRule } from "../job/consensus.ts";
+
 /** The frozen configuration as the rest of the program sees it, whatever files, flags and variables it came from. */
 
 export const providers = [
@@ -76,6 +78,8 @@ export interface TaskConfig {
   readonly fallback: readonly string[];
   readonly private: boolean;
   readonly prefer: "listed" | "cheapest" | "fastest";
+  /** Rows of this task are asked of several models, instead of its route. */
+  readonly consensus?: ConsensusRule;
   readonly why?: string;
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { providers } from "./config.ts";
+import { consensus } from "./consensus-rule.ts";
 import { closed, text, variableName, wholeFrom } from "./schema-parts.ts";
 import { serve } from "./serve-schema.ts";
 
@@ -113,6 +114,7 @@ const task = closed(
     fallback: z.array(text("the alias of a model"), "a list of model aliases").optional(),
     private: z.boolean("true or false").optional(),
     prefer: z.enum(preferences, '"listed", "cheapest" or "fastest"').optional(),
+    consensus: consensus.optional(),
     why: z.string("a text").optional(),
   },
   'a task such as { "primary": "claude.haiku", "fallback": ["local.llama3"] }',

@@ -1,3 +1,4 @@
+import { readConsensus } from "../config/consensus-rule.ts";
 import { suggestName } from "../config/nearest.ts";
 import type { AnswerForm, Message, PromptRequest, PromptRow } from "../job/row.ts";
 import { answerFormOf } from "./answer-form.ts";
@@ -49,12 +50,15 @@ export function readFlatRow(fields: Fields, id: string, options: FlatRowOptions)
   if (typeof messages === "string") return messages;
   const answerForm = answerFormOf(asked) ?? options.answerForm;
   if (typeof answerForm === "string") return answerForm;
+  const consensus = isGiven(asked.consensus) ? readConsensus(asked.consensus) : undefined;
+  if (typeof consensus === "string") return consensus;
   const { task, model, metadata } = fields;
   const kept = columns === undefined ? metadata : { ...Object.fromEntries(columns), ...(metadata as Fields | null) };
   return {
     id,
     ...(isGiven(task) ? { task: task as string } : {}),
     ...(isGiven(model) ? { model: model as string } : {}),
+    ...(consensus === undefined ? {} : { consensus }),
     private: fields.private === true,
     request: requestOf(fields, messages, answerForm),
     ...(isGiven(kept) ? { metadata: kept as Fields } : {}),
@@ -62,7 +66,7 @@ export function readFlatRow(fields: Fields, id: string, options: FlatRowOptions)
 }
 
 /** Older templates may use a column of a later field's name: they mean the column. */
-const laterFields: ReadonlySet<string> = new Set<RowField>(["schema", "choices", "images"]);
+const laterFields: ReadonlySet<string> = new Set<RowField>(["schema", "choices", "images", "consensus"]);
 
 function isColumn(name: string, template: Template | undefined): boolean {
   if (template === undefined) return false;

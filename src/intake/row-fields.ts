@@ -16,6 +16,7 @@ export const rowFields = [
   "schema",
   "choices",
   "images",
+  "consensus",
 ] as const;
 export type RowField = (typeof rowFields)[number];
 

@@ -40,6 +40,8 @@ export type RowAction =
   | { readonly kind: "record"; readonly line: string }
   /** The call ended without a result; `countsAttempt` when by the row's own fault. */
   | { readonly kind: "release"; readonly countsAttempt: boolean }
+  /** It is not needed any more: done without a result, unless it is in a call. */
+  | { readonly kind: "withdraw" }
   /** The row goes to another model of its route, unless it is no longer at this hop. */
   | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number };
 

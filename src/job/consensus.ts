@@ -16,9 +16,35 @@ export interface ConsensusRule {
   readonly tolerance?: number;
 }
 
+/** Weights are a user's decimals: 0.1 + 0.2 must count as 0.3. */
+export const weightTolerance = 1e-9;
+
+export const weightOf = ({ weights }: ConsensusRule, model: string): number =>
+  weights !== undefined && Object.hasOwn(weights, model) ? weights[model]! : 1;
+
 /** One model's vote on a row, as far as it is known. */
 export type Vote =
-  | { readonly model: string; readonly state: "unasked" | "asked" }
+  /** `late`: asked so long ago that nobody counts on it, though it may still come. */
+  | { readonly model: string; readonly state: "unasked" | "asked" | "late" }
   /** Failed, or barred: no vote, but its weight counts. */
   | { readonly model: string; readonly state: "failed"; readonly reason: string }
   | { readonly model: string; readonly state: "answered"; readonly text: string; readonly json?: unknown };
+
+/** Models that may vote on a row. */
+export const mostVoters = 14;
+/** A row's votes have places of their own: one a model of its rule, in order, then the judge and the stronger model. */
+export const slotsPerRow = 16;
+export const judgeSlot = 14;
+export const strongerSlot = 15;
+export const rowOfPlace = (place: number): number => Math.floor(place / slotsPerRow);
+export const slotOfPlace = (place: number): number => place % slotsPerRow;
+
+/** Votes are rows of a batch of their own, whose rows are the places of the votes. */
+const votesSuffix = ".votes";
+export const votesBatchOf = (batchId: string): string => `${batchId}${votesSuffix}`;
+export const isVotesBatch = (batchId: string): boolean => batchId.endsWith(votesSuffix);
+/** The batch that a row or a vote on it belongs to. */
+export const batchOfRows = (batchId: string): string =>
+  isVotesBatch(batchId) ? batchId.slice(0, -votesSuffix.length) : batchId;
+/** The row of the input that a row of this batch is, or is a vote on. */
+export const rowOfVote = (batchId: string, row: number): number => (isVotesBatch(batchId) ? rowOfPlace(row) : row);

@@ -15,6 +15,37 @@ export const errorCodes = [
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** How several models answered a row. */
+export interface ConsensusReport {
+  /** Enough of them agree, or the stronger model has decided. */
+  readonly agreed: boolean;
+  /** Of the weights of all models: those that agree, or that have the answer given most. */
+  readonly share: number;
+  /** What the agreement goes by: the choice, the JSON's fields, the normalised text, a judge, the stronger model. */
+  readonly by: "label" | "fields" | "text" | "judge" | "escalation";
+  /** Without an agreement on JSON: the fields in which answers differ, as JSON pointers. */
+  readonly fields?: readonly string[];
+  readonly votes: readonly VoteReport[];
+}
+
+export interface VoteReport {
+  readonly model: string;
+  /** Of a call that was no vote. */
+  readonly role?: "judge" | "escalation";
+  readonly tier: string | null;
+  readonly text: string | null;
+  /** With the row's answer. */
+  readonly agreed: boolean;
+  /** Of JSON: where it differs from the row's answer. */
+  readonly fields?: readonly string[];
+  readonly usage: ResultLine["usage"];
+  readonly cost_usd: number;
+  readonly latency_ms: number;
+  /** 0: it was not asked. */
+  readonly attempts: number;
+  readonly error: ResultLine["error"];
+}
+
 /** The one recorded end of a row, exactly as a flat output line holds it. */
 export interface ResultLine {
   readonly id: string;
@@ -32,6 +63,8 @@ export interface ResultLine {
   readonly latency_ms: number;
   readonly attempts: number;
   readonly error: { readonly code: ErrorCode; readonly message: string } | null;
+  /** Of a row that several models were asked; its usage, cost and attempts are the sums of theirs. */
+  readonly consensus?: ConsensusReport;
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** The provider's whole answer; only for rows that came as OpenAI batch lines, and not part of flat output. */
   readonly openai_body?: Readonly<Record<string, unknown>>;

@@ -1,3 +1,5 @@
+import type { ConsensusRule } from "./consensus.ts";
+
 import type { OtherEndpoint } from "./endpoints.ts";
 
 /** One message of a conversation; `content` is text, or OpenAI's list of parts (text and image_url). */
@@ -35,6 +37,8 @@ export interface PromptRow {
   readonly task?: string;
   /** An alias of the registry, or `TIER/ID`. */
   readonly model?: string;
+  /** Several models are asked instead of one. */
+  readonly consensus?: ConsensusRule;
   readonly private: boolean;
   readonly request: PromptRequest;
   readonly metadata?: Readonly<Record<string, unknown>>;

@@ -4,6 +4,7 @@ import { providerFacts } from "../config/providers.ts";
 import { type PlainQuestion, plainQuestion } from "../job/anthropic-params.ts";
 import type { AuditedCall } from "../job/audited-call.ts";
 import type { RowPayload } from "../job/batch.ts";
+import { batchOfRows, rowOfVote } from "../job/consensus.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { promptOf } from "../job/prompt-of.ts";
 import type { PromptRequest } from "../job/row.ts";
@@ -50,8 +51,8 @@ export function createDeparture({ tier, mayHold, privateTasks, audit }: Departur
     const question = questionFor(tier, payload, modelId);
     if ("kind" in question) return question;
     const trouble = await audit?.({
-      batch: batchId,
-      row: row.row,
+      batch: batchOfRows(batchId),
+      row: rowOfVote(batchId, row.row),
       attempt: row.attempts + 1,
       tier: tier.name,
       model: modelId,

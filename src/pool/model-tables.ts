@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { findModel } from "../config/ad-hoc.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
+import { batchOfRows } from "../job/consensus.ts";
 import type { FleetNames } from "../queue/names.ts";
 
 /** What the owners of batches say of them, for the pools of this process. */
@@ -26,7 +27,7 @@ export function createModelTables(redis: Redis, names: FleetNames, config: Confi
     async modelOf(batchId, alias) {
       let table = tables.get(batchId);
       if (table === undefined || table.readAtMs < Date.now() - keptMs) {
-        const [json, hasBudget] = await redis.hmget(names.batch(batchId).batch, "models", "hasBudget");
+        const [json, hasBudget] = await redis.hmget(names.batch(batchOfRows(batchId)).batch, "models", "hasBudget");
         table = { models: JSON.parse(json ?? "{}"), hasBudget: hasBudget === "1", readAtMs: Date.now() };
         tables.set(batchId, table);
         if (tables.size > mostTables) tables.delete(tables.keys().next().value!);

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Redis } from "ioredis";
 import type { BatchState } from "../job/batch.ts";
 import { moveBatch } from "../job/batch.ts";
+import { votesBatchOf } from "../job/consensus.ts";
 import type { FleetNames } from "./names.ts";
 import { redisScript } from "./redis-script.ts";
 
@@ -30,9 +31,9 @@ export interface BatchClaims {
   setState(batchId: string, from: BatchState, to: BatchState): Promise<void>;
   /** Redis came back after the batch was claimed, or while it was: it is to be claimed again. */
   isOfEarlierRedis(batchId: string, incarnation: string): Promise<boolean>;
-  /** How often a call was made again because a process died with it. */
+  /** How often a call was made again because a process died with it; of a row or of a vote. */
   readAskedAgain(batchId: string): Promise<number>;
-  /** Drops all keys of a batch that has ended; its hash stays a minute for jobs that are still on their way. */
+  /** Drops all keys of a batch that has ended, and of its votes; its hash stays a minute for jobs that are still on their way. */
   forget(batchId: string): Promise<void>;
 }
 
@@ -64,20 +65,27 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
       return { epoch: epoch!, placedBefore: new Set(placedBefore) };
     },
     async setState(batchId, from, to) {
+      const votes = names.batch(votesBatchOf(batchId)).batch;
       await redis.hset(names.batch(batchId).batch, "state", moveBatch(from, to));
+      if ((await redis.exists(votes)) === 1) await redis.hset(votes, "state", to);
     },
     async isOfEarlierRedis(batchId, incarnation) {
       const claimed = await redis.hget(names.batch(batchId).batch, "incarnation");
       return claimed !== null && incarnation !== "" && claimed !== incarnation;
     },
     async readAskedAgain(batchId) {
-      return Number((await redis.hget(names.batch(batchId).batch, "askedAgain")) ?? 0);
+      const counts = [batchId, votesBatchOf(batchId)].map((id) => redis.hget(names.batch(id).batch, "askedAgain"));
+      return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count ?? 0), 0);
     },
     async forget(batchId) {
-      const keys = names.batch(batchId);
-      await redis.unlink(keys.done, keys.payloads, keys.moves, keys.calls, keys.results, keys.spend);
-      await redis.srem(names.openBatches, batchId);
-      await redis.expire(keys.batch, endedBatchKeptSeconds);
+      for (const id of [batchId, votesBatchOf(batchId)]) {
+        const keys = names.batch(id);
+        await redis.unlink(keys.done, keys.payloads, keys.moves, keys.calls, keys.results);
+        await redis.srem(names.openBatches, id);
+        await redis.expire(keys.batch, endedBatchKeptSeconds);
+      }
+      // That of votes is their batch's.
+      await redis.unlink(names.batch(batchId).spend);
     },
   };
 }

@@ -10,9 +10,11 @@ const lostAfterMs = 15_000;
 const mostPerSweep = 1_000;
 
 /** Rows that were fed so long ago that it is worth a look whether a queue still holds them. */
-export function suspectRows(fedRows: ReadonlyMap<number, FedRow>): Map<number, FedRow> {
+export function suspectRows<Fed extends Pick<FedRow, "tiers" | "fedAtMs">>(
+  fedRows: ReadonlyMap<number, Fed>,
+): Map<number, Fed> {
   const fedBeforeMs = Date.now() - lostAfterMs;
-  const suspects = new Map<number, FedRow>();
+  const suspects = new Map<number, Fed>();
   for (const [row, fed] of fedRows) {
     if (suspects.size >= mostPerSweep) break;
     // A row that its owner records itself is in no queue.

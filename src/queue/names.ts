@@ -1,3 +1,5 @@
+import { batchOfRows } from "../job/consensus.ts";
+
 /**
  * Every Redis key of a fleet, in one place. All share the hash tag `{FLEET}`, so that scripts stay atomic on Redis
  * Cluster. BullMQ's own keys are `{FLEET}:QUEUE:…`; ours are `{FLEET}/…` and can never meet them.
@@ -103,7 +105,12 @@ export function fleetNames(fleet: string): FleetNames {
     pace,
     leases,
     spend,
-    ofTerms: (batchId, { scope, tier }) => [pace(scope), leases(tier), `${batchBase(batchId)}/spend`, spend(tier)],
+    ofTerms: (batchId, { scope, tier }) => [
+      pace(scope),
+      leases(tier),
+      `${batchBase(batchOfRows(batchId))}/spend`,
+      spend(tier),
+    ],
     ofTurns: ({ scope, tier }) => [pace(scope), leases(tier), `${tag}/turns-spend`, spend(tier)],
     batch: (batchId) => {
       const base = batchBase(batchId);
@@ -114,7 +121,8 @@ export function fleetNames(fleet: string): FleetNames {
         moves: `${base}/moves`,
         calls: `${base}/calls`,
         results: `${base}/results`,
-        spend: `${base}/spend`,
+        // Votes are paid by the batch that they are of.
+        spend: `${batchBase(batchOfRows(batchId))}/spend`,
       };
     },
   };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { JobLabels } from "../job/batch.ts";
 import { messageOf } from "../job/errors.ts";
+import type { RowVotes } from "../job/row-votes.ts";
 import { type FleetNames, jobIdOf } from "./names.ts";
 import { redisScript } from "./redis-script.ts";
 import type { TierQueues } from "./tier-queues.ts";
@@ -16,6 +17,8 @@ export interface RowToPlace {
   /** What it waits in line for; default: its first tier. A model with limits of its own must not hold up others. */
   readonly lane?: string;
   readonly payload: string;
+  /** Several models are asked: its votes are placed in its stead. */
+  readonly votes?: RowVotes;
   /** It may have been placed before (resume, sweep, rebuild): it gets a new hop, so that BullMQ takes its job. */
   readonly again: boolean;
 }

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { isVotesBatch } from "../job/consensus.ts";
 import type { FleetNames } from "./names.ts";
 
 export interface SilentOwner {
@@ -15,6 +16,8 @@ export async function findSilentOwners(redis: Redis, names: FleetNames, timeoutM
   const [seconds] = await redis.time();
   const silent: SilentOwner[] = [];
   for (const batchId of open) {
+    // They have the owner of their batch.
+    if (isVotesBatch(batchId)) continue;
     const [owner, host] = await redis.hmget(names.batch(batchId).batch, "owner", "host");
     if (owner == null) continue;
     const beatMs = Number((await redis.zscore(names.processes, owner)) ?? 0);

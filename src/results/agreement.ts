@@ -1,4 +1,4 @@
-import type { ConsensusRule, Vote } from "../job/consensus.ts";
+import { type ConsensusRule, type Vote, weightOf, weightTolerance } from "../job/consensus.ts";
 import type { AnswerForm } from "../job/row.ts";
 import { type AgreementKind, type AnswerText, type Comparison, comparisonFor } from "./same-answer.ts";
 
@@ -37,11 +37,7 @@ export type Count =
       readonly isForJudge: boolean;
     };
 
-/** Weights are a user's decimals: 0.1 + 0.2 must count as 0.3. */
-const epsilon = 1e-9;
-
-export const weightOf = ({ weights }: ConsensusRule, model: string): number =>
-  weights !== undefined && Object.hasOwn(weights, model) ? weights[model]! : 1;
+export const isOpenVote = ({ state }: Vote): boolean => state !== "answered" && state !== "failed";
 
 interface Ballot {
   readonly model: string;
@@ -70,13 +66,13 @@ export function countVotes(
     sameByJudge?.some((group) => group.includes(one.model) && group.includes(other.model)) === true;
 
   const total = sumOf(votes.map(({ model }) => weightOf(rule, model)));
-  const needed = rule.threshold * total - epsilon;
-  const pending = votes.filter(({ state }) => state === "unasked" || state === "asked");
+  const needed = rule.threshold * total - weightTolerance;
+  const pending = votes.filter(isOpenVote);
   const pendingWeight = sumOf(pending.map(({ model }) => weightOf(rule, model)));
   const { leader, rivalWeight } = findLeader(ballots, isSame);
   const leading = leader?.weight ?? 0;
 
-  if (leader !== undefined && leading >= needed && rivalWeight + pendingWeight < leading - epsilon) {
+  if (leader !== undefined && leading >= needed && rivalWeight + pendingWeight < leading - weightTolerance) {
     return {
       kind: "agreed",
       model: leader.centre.model,
@@ -139,7 +135,8 @@ function findLeader(ballots: readonly Ballot[], isSame: (one: Ballot, other: Bal
     return { centre, group, weight: sumOf(group.map(({ weight }) => weight)) };
   });
   let leader: Leader | undefined;
-  for (const group of groups) if (leader === undefined || group.weight > leader.weight + epsilon) leader = group;
+  for (const group of groups)
+    if (leader === undefined || group.weight > leader.weight + weightTolerance) leader = group;
   const rivals = groups.filter(({ centre }) => leader?.group.includes(centre) !== true);
   return { leader, rivalWeight: Math.max(0, ...rivals.map(({ weight }) => weight)) };
 }

@@ -1,6 +1,6 @@
-import type { ConsensusRule, Vote } from "../job/consensus.ts";
+import { type ConsensusRule, type Vote, weightOf } from "../job/consensus.ts";
 import type { AnswerForm } from "../job/row.ts";
-import { type Count, countVotes, type Dissent, weightOf } from "./agreement.ts";
+import { type Count, countVotes, type Dissent, isOpenVote } from "./agreement.ts";
 import { readJudgement } from "./judge.ts";
 import { comparisonFor } from "./same-answer.ts";
 
@@ -48,7 +48,6 @@ export type Settled =
 type None = Extract<Count, { kind: "none" }>;
 
 const waiting: Step = { kind: "ask", models: [] };
-const isOpen = ({ state }: Vote): boolean => state === "unasked" || state === "asked";
 
 /**
  * What comes next for a row that several models are asked: votes, then the judge where free texts differ and one is
@@ -63,7 +62,7 @@ export function nextStep(voting: Voting): Step {
 
   const shown = modelsToJudge(voting);
   if (judge === undefined) return { kind: "ask-judge", models: shown };
-  if (isOpen(judge)) return waiting;
+  if (isOpenVote(judge)) return waiting;
   if (judge.state !== "answered") return escalate(voting, counted, [`the judge ${judge.model}: ${reasonOf(judge)}`]);
   const groups = readJudgement(judge.json, shown);
   if (groups === undefined) return escalate(voting, counted, [`the judge ${judge.model} answered no judgement`]);
@@ -81,7 +80,7 @@ function escalate(voting: Voting, none: None, notes: readonly string[]): Step {
   const { rule, stronger } = voting;
   if (rule.escalate === undefined) return noConsensus(voting, none, notes);
   if (stronger === undefined) return { kind: "ask-stronger" };
-  if (isOpen(stronger)) return waiting;
+  if (isOpenVote(stronger)) return waiting;
   return (
     decidedBy(voting, stronger) ??
     noConsensus(voting, none, [...notes, `${stronger.model}, asked to decide: ${reasonOf(stronger)}`])

@@ -1,4 +1,4 @@
-import type { ErrorCode, ResultLine } from "../job/result.ts";
+import type { ConsensusReport, ErrorCode, ResultLine } from "../job/result.ts";
 
 export interface ModelCount {
   answered: number;
@@ -48,8 +48,10 @@ export function createProgress(): Progress {
     lastFailures: [],
     add(result) {
       addTo(progress, result);
-      if (result.model !== null) addTo(countOf(progress.byModel, result.model), result);
-      if (result.tier !== null) addTo(countOf(progress.byTier, result.tier), result);
+      for (const call of result.consensus === undefined ? [result] : callsOf(result.consensus)) {
+        if (call.model !== null) addTo(countOf(progress.byModel, call.model), call);
+        if (call.tier !== null) addTo(countOf(progress.byTier, call.tier), call);
+      }
       if (result.error === null) return;
       progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + 1);
       const { id, index: row, tier } = result;
@@ -69,7 +71,16 @@ function countOf(counts: Map<string, ModelCount>, name: string): ModelCount {
   return count;
 }
 
-function addTo(count: ModelCount, result: ResultLine): void {
+/** Of a row that several models were asked each of them has its part. */
+function callsOf({ votes }: ConsensusReport): Counted[] {
+  return votes.flatMap((vote) =>
+    vote.attempts === 0 ? [] : [{ ...vote, status: vote.error === null ? "answered" : "failed" } as const],
+  );
+}
+
+type Counted = Pick<ResultLine, "model" | "tier" | "status" | "usage" | "cost_usd">;
+
+function addTo(count: ModelCount, result: Pick<Counted, "status" | "usage" | "cost_usd">): void {
   if (result.status === "answered") count.answered++;
   else count.failed++;
   count.inputTokens += result.usage.input_tokens;

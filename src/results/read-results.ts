@@ -3,7 +3,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
 import { messageOf, UserError } from "../job/errors.ts";
-import type { ResultLine } from "../job/result.ts";
+import type { ConsensusReport, ResultLine } from "../job/result.ts";
 import { countIn, type Fields, isObject, ofAnthropic, ofOpenai } from "./read-provider-lines.ts";
 
 /**
@@ -111,6 +111,7 @@ function resultOf(fields: Fields, index: number): ResultLine | undefined {
     latency_ms: countIn(fields, "latency_ms"),
     attempts: countIn(fields, "attempts"),
     error: isObject(fields.error) ? (fields.error as unknown as ResultLine["error"]) : null,
+    ...(isObject(fields.consensus) ? { consensus: fields.consensus as unknown as ConsensusReport } : {}),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }

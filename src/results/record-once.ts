@@ -76,6 +76,8 @@ function argumentOf(action: RowAction): string {
       return action.line;
     case "release":
       return action.countsAttempt ? "1" : "0";
+    case "withdraw":
+      return "";
     case "move":
       return `${action.fromHop}:${action.toPosition}`;
   }

@@ -10,6 +10,7 @@
   ARGV[2..] four a row: index, call id ("process number", or "" for the owner's own records), action, argument
     record  argument = the result line    set the done bit; only if it was clear append the result, drop the payload
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
+    withdraw                              set the done bit without a result, unless it is in a call; drop the payload
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
   For rows with terms, after settle.lua: KEYS[7] pace hash of their scope, KEYS[8] leases hash of the tier, KEYS[9] spend hash of the
   batch, KEYS[10] spend hash of the tier; ARGV[2] process, ARGV[3] calls of the tier that it holds now ("" = not
@@ -53,7 +54,7 @@ local calls = redis.call("HMGET", KEYS[5], unpack(indexes))
 
 local answers = {}
 local settled = {}
-local recorded = {}
+local removed = {}
 local entry = {}
 for i = first, #ARGV, stride do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -73,9 +74,14 @@ for i = first, #ARGV, stride do
   if current then
     if action == "record" then
       if redis.call("SETBIT", KEYS[2], index, 1) == 0 then
-        recorded[#recorded + 1] = index
+        removed[#removed + 1] = index
         entry[#entry + 1] = index
         entry[#entry + 1] = argument
+        answer = 1
+      end
+    elseif action == "withdraw" then
+      if not calls[(i - first) / stride + 1] and redis.call("SETBIT", KEYS[2], index, 1) == 0 then
+        removed[#removed + 1] = index
         answer = 1
       end
     elseif redis.call("GETBIT", KEYS[2], index) == 0 then
@@ -104,9 +110,11 @@ end
 if #settled > 0 then
   redis.call("HDEL", KEYS[5], unpack(settled))
 end
-if #recorded > 0 then
+if #entry > 0 then
   redis.call("XADD", KEYS[6], "*", unpack(entry))
-  redis.call("HDEL", KEYS[3], unpack(recorded))
-  redis.call("HDEL", KEYS[4], unpack(recorded))
+end
+if #removed > 0 then
+  redis.call("HDEL", KEYS[3], unpack(removed))
+  redis.call("HDEL", KEYS[4], unpack(removed))
 end
 return answers

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { votesBatchOf } from "../job/consensus.ts";
 import { processTimeoutMs } from "../job/heartbeat.ts";
 import type { FleetNames } from "../queue/names.ts";
 
@@ -50,6 +51,7 @@ export function createRunBudget(
   spentBeforeUsd: number,
 ): RunBudget {
   const keys = names.batch(batchId);
+  const votesCalls = names.batch(votesBatchOf(batchId)).calls;
   let seen: Spending = {
     budgetUsd: budgetUsd ?? Number.POSITIVE_INFINITY,
     spentUsd: spentBeforeUsd,
@@ -73,8 +75,12 @@ export function createRunBudget(
   }
 
   /** A killed pool's calls stay on record until their rows are asked again, which nothing can pay for. */
+  async function callsOfBatch(): Promise<string[]> {
+    return [...(await redis.hvals(keys.calls)), ...(await redis.hvals(votesCalls))];
+  }
+
   async function isAnyCallAlive(): Promise<boolean> {
-    const callers = new Set((await redis.hvals(keys.calls)).map((call) => call.split(" ", 1)[0]!));
+    const callers = new Set((await callsOfBatch()).map((call) => call.split(" ", 1)[0]!));
     if (callers.size === 0) return false;
     const [seconds] = await redis.time();
     const beats = await redis.zmscore(names.processes, ...callers);

@@ -2,6 +2,7 @@ import { closeSync, createReadStream, existsSync, openSync, readdirSync, readSyn
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { rowOfPlace, slotOfPlace } from "../job/consensus.ts";
 import { messageOf, UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
@@ -11,9 +12,11 @@ export interface Recorded {
   readonly row: number;
   /** JSON of its ResultLine. */
   readonly line: string;
+  /** It is a vote on a row that has no result yet, and `row` the place of that vote. */
+  readonly isVote?: boolean;
 }
 
-/** Results in completion order, one `ROW<tab>JSON` a line. An owner only ever writes its own, named by its epoch. */
+/** Results in completion order, one `ROW<tab>JSON` a line; of a vote `vPLACE<tab>JSON`. An owner only ever writes its own, named by its epoch. */
 export interface SegmentWriter {
   readonly path: string;
   /** Appends and syncs; returns the byte offset of each line's JSON. After an error nothing of the group is there. */
@@ -50,8 +53,8 @@ export async function createSegment(path: string, batchId?: string): Promise<Seg
       const offsets: number[] = [];
       const parts: string[] = [];
       let end = size;
-      for (const { row, line } of group) {
-        const head = `${row}\t`;
+      for (const { row, line, isVote } of group) {
+        const head = isVote === true ? `v${row}\t` : `${row}\t`;
         offsets.push(end + head.length);
         parts.push(head, line, "\n");
         end += head.length + Buffer.byteLength(line) + 1;
@@ -70,6 +73,8 @@ export async function createSegment(path: string, batchId?: string): Promise<Seg
   };
 }
 
+const voteMark = "v".charCodeAt(0);
+
 /**
  * Reads a segment in the order it was written; a torn last line (no line end, as a kill in the middle of a write leaves
  * it) is dropped.
@@ -82,10 +87,14 @@ export async function* readSegment(path: string): AsyncGenerator<Recorded & { re
     let start = 0;
     for (let end = data.indexOf(10, start); end !== -1; end = data.indexOf(10, start)) {
       const tab = data.indexOf(9, start);
-      const row = tab > start && tab < end ? Number(data.toString("latin1", start, tab)) : Number.NaN;
+      const isVote = data[start] === voteMark;
+      const from = isVote ? start + 1 : start;
+      const row = tab > from && tab < end ? Number(data.toString("latin1", from, tab)) : Number.NaN;
       // A line that does not begin with a row number was not written by us; its row is asked again.
       if (Number.isSafeInteger(row)) {
-        yield { row, line: data.toString("utf8", tab + 1, end), offset: restOffset + tab + 1 };
+        const line = data.toString("utf8", tab + 1, end);
+        const offset = restOffset + tab + 1;
+        yield isVote ? { row, line, offset, isVote } : { row, line, offset };
       }
       start = end + 1;
     }
@@ -94,8 +103,11 @@ export async function* readSegment(path: string): AsyncGenerator<Recorded & { re
   }
 }
 
+/** Votes on rows that have no result yet: row → place among its votes → what came of it. */
+export type EarlyVotes = Map<number, Map<number, ResultLine>>;
+
 /**
- * Marks in the table what earlier owners stored; of two results of a row the first wins.
+ * Marks in the table what earlier owners stored; of two results of a row the first wins. Returns the votes beside them.
  * @param retryFailedBelowEpoch failed results of segments below this epoch do not count.
  * @throws UserError when a segment is of another batch.
  */
@@ -105,17 +117,37 @@ export async function readStoredResults(
   retryFailedBelowEpoch: number,
   table: RowTable,
   onResult: (result: ResultLine) => void,
-): Promise<void> {
+): Promise<EarlyVotes> {
+  const votes: EarlyVotes = new Map();
   for (const [number, { epoch, path }] of segments.entries()) {
     refuseOtherBatch(path, batchId);
-    for await (const { row, line, offset } of readSegment(path)) {
+    for await (const { row, isVote, line, offset } of readSegment(path)) {
+      if (isVote === true) {
+        const vote = table.stateOf(rowOfPlace(row)) === "stored" ? undefined : parseStored(row, line);
+        if (vote !== undefined) addVote(votes, row, vote);
+        continue;
+      }
       if (table.stateOf(row) === "stored") continue;
       const result = parseStored(row, line);
+      // Also those that led to a failure which does not count: all of them are asked again.
+      if (result !== undefined) votes.delete(row);
       if (result === undefined || (result.status === "failed" && epoch < retryFailedBelowEpoch)) continue;
       table.store(row, number, offset);
       onResult(result);
     }
   }
+  return votes;
+}
+
+/** The first one at its place wins. */
+export function addVote(votes: EarlyVotes, place: number, vote: ResultLine): void {
+  const row = rowOfPlace(place);
+  let ofRow = votes.get(row);
+  if (ofRow === undefined) {
+    ofRow = new Map();
+    votes.set(row, ofRow);
+  }
+  if (!ofRow.has(slotOfPlace(place))) ofRow.set(slotOfPlace(place), vote);
 }
 
 function refuseOtherBatch(path: string, batchId: string): void {

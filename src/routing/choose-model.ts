@@ -63,7 +63,7 @@ export interface FailedRoute {
 }
 export type RoutePlan = PlannedRoute | FailedRoute;
 
-const taskPrefix = "task:";
+export const taskPrefix = "task:";
 
 /** Chooses the models that a row may use. Pure. Privacy and keys come before what its task prefers. */
 export function planRoute(

@@ -2,10 +2,12 @@ import type { Config } from "../config/config.ts";
 import { createRowParser } from "../intake/parse-row.ts";
 import type { Latencies } from "../job/latency.ts";
 import type { PromptRow } from "../job/row.ts";
+import { routesOfRow } from "../list-routes.ts";
 import { createRowPlanner, type PlannedRow } from "../plan-row.ts";
 import { possibleTiers } from "../prepare-lines.ts";
 import { createLineReader, type LineReader } from "../read-lines.ts";
 import { createRouter } from "../routing/choose-model.ts";
+import { createRuleFinder, type VotedRow } from "../routing/expand-votes.ts";
 import type { TierUsability } from "../routing/usable-tier.ts";
 import type { BatchRecord } from "./batch-record.ts";
 
@@ -28,6 +30,8 @@ export function createServedLines(
   // No folder for images: a client's path is nothing on this machine.
   const parse = createRowParser({ strict: false, kind: "rows" });
   const tiers = possibleTiers(config, route);
+  const ruleOf = createRuleFinder(config);
+  const routes = (row: VotedRow) => routesOfRow(row, route, ruleOf);
   return {
     plan,
     of({ task, private: isPrivate }) {
@@ -37,7 +41,7 @@ export function createServedLines(
           ...(row.task === undefined && task !== undefined ? { task } : {}),
           private: row.private || isPrivate === "true",
         });
-      return createLineReader(parse, route, planOfBatch, tiers, "openai");
+      return createLineReader({ parse, route, routes, plan: planOfBatch, format: "openai" }, tiers);
     },
   };
 }

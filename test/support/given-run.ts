@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { finished as flushed } from "node:stream/promises";
 import type { Config } from "../../src/config/config.ts";
 import { type Fleet, joinFleet } from "../../src/fleet.ts";
+import type { ConsensusRule } from "../../src/job/consensus.ts";
 import type { ResultLine } from "../../src/job/result.ts";
 import { type OwnedBatch, ownBatch } from "../../src/own-batch.ts";
 import { createRowPlanner } from "../../src/plan-row.ts";
@@ -18,6 +19,9 @@ export interface GivenRow {
   /** An alias; default: the default task's. */
   readonly model?: string;
   readonly private?: boolean;
+  readonly consensus?: ConsensusRule;
+  /** What its answer is one of. */
+  readonly choices?: readonly string[];
 }
 
 /** So many rows, `PREFIX0`, `PREFIX1`, …; the simulated backend counts them by these ids. */
@@ -79,9 +83,10 @@ export async function startRun(options: RunOptions): Promise<GivenRun> {
     },
     readLineAt: (offset) => lineOf(offset).bytes,
     readLine({ bytes }) {
-      const { id, model, private: isPrivate = false } = JSON.parse(bytes.toString()) as GivenRow;
-      const request = { messages: [{ role: "user" as const, content: `say something about #${id}` }] };
-      return plan({ id, private: isPrivate, request, ...(model === undefined ? {} : { model }) });
+      const { id, choices, private: isPrivate = false, ...more } = JSON.parse(bytes.toString()) as GivenRow;
+      const messages = [{ role: "user" as const, content: `say something about #${id}` }];
+      const request = { messages, ...(choices === undefined ? {} : { answerForm: { choices } }) };
+      return plan({ id, private: isPrivate, request, ...more });
     },
     lineNumberOf: (index) => index + 1,
     possibleTiers: Object.keys(config.tiers).length,

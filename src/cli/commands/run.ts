@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collectConcurrency, commaList, dollars, durationMs, oneOf, rowCount } from "../option-values.ts";
+import { collectConcurrency, commaList, dollars, durationMs, oneOf, rowCount, shareOf } from "../option-values.ts";
 
 /** `run` and `plan`, which take the same options where these decide what is asked. */
 export function defineRun(cli: Command, setExitCode: (code: number) => void): void {
@@ -17,6 +17,8 @@ export function defineRun(cli: Command, setExitCode: (code: number) => void): vo
       .option("--system <text>", "system prompt of rows that have none")
       .option("--schema <file>", "JSON schema that every answer must fit, for rows that bring none")
       .option("--choices <texts>", "every answer is one of these, by commas, for rows that bring none", commaList)
+      .option("--consensus-models <aliases>", "put every row that names no model to these, by commas", commaList)
+      .option("--consensus <share>", "share of them that must agree (default: 0.66)", shareOf)
       .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
       .option("--redis <url>", "a Redis to share with others (else REDIS_URL, else an embedded one)")
       .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)");

@@ -1,0 +1,51 @@
+import type { ConsensusRule } from "./job/consensus.ts";
+import type { Message, PromptRequest, PromptRow } from "./job/row.ts";
+import type { RowVotes, Voter } from "./job/row-votes.ts";
+import type { PlannedRoute } from "./routing/choose-model.ts";
+import type { ExpandedVotes, PlannedVoter } from "./routing/expand-votes.ts";
+
+/** How the votes of a row are made ready for the queues. */
+export interface VotePreparation {
+  /** JSON of the payload of a row without its metadata: the result has that, its votes need none. */
+  readonly payloadOf: (plan: PlannedRoute, request: PromptRequest) => string;
+  readonly tierOf: (plan: PlannedRoute) => string;
+}
+
+export interface PreparedVotes {
+  readonly tiers: readonly string[];
+  readonly lane: string;
+  readonly votes: RowVotes;
+}
+
+/** Rows of one rule wait in one line. */
+export const laneOf = ({ models }: ConsensusRule): string => `votes of ${models.join(", ")}`;
+
+/** What the queues take of a row that is put to several models. Payloads are made when a model is asked. */
+export function votesOf(
+  row: PromptRow,
+  rule: ConsensusRule,
+  { task, voters, judge, stronger }: ExpandedVotes,
+  { payloadOf, tierOf }: VotePreparation,
+): PreparedVotes {
+  const { id, request, metadata } = row;
+  const ready = (voter: PlannedVoter): Voter => {
+    if ("barred" in voter) return voter;
+    const { model, plan } = voter;
+    const tier = tierOf(plan);
+    return { model, alias: plan.candidates[0]!, tier, payloadOf: (other = request) => payloadOf(plan, other) };
+  };
+  const votes: RowVotes = {
+    rule,
+    form: request.answerForm,
+    question: (request.openaiBody?.messages as readonly Message[] | undefined) ?? request.messages,
+    id,
+    task,
+    ...(metadata === undefined ? {} : { metadata }),
+    voters: voters.map(ready),
+    ...(judge === undefined ? {} : { judge: ready(judge) }),
+    ...(stronger === undefined ? {} : { stronger: ready(stronger) }),
+  };
+  const all = [...votes.voters, votes.judge, votes.stronger];
+  const tiers = new Set(all.flatMap((voter) => (voter !== undefined && "tier" in voter ? [voter.tier] : [])));
+  return { tiers: [...tiers], lane: laneOf(rule), votes };
+}

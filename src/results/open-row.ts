@@ -1,0 +1,51 @@
+import { judgeSlot, slotsPerRow, strongerSlot } from "../job/consensus.ts";
+import type { RowVotes, Voter } from "../job/row-votes.ts";
+import { judgeRequest } from "./judge.ts";
+import { modelsToJudge } from "./next-step.ts";
+import { type SlotState, votingOf } from "./voting.ts";
+
+/** A row that several models are asked and that has no result yet. */
+export interface OpenRow {
+  readonly row: number;
+  readonly votes: RowVotes;
+  /** Its window. */
+  readonly lane: string;
+  readonly slots: Map<number, SlotState>;
+  /** Its result is on its way to disk. */
+  isSettled: boolean;
+}
+
+export const placeOf = ({ row }: Pick<OpenRow, "row">, slot: number): number => row * slotsPerRow + slot;
+
+/**
+ * @param early votes that are on disk.
+ * @param wasPlaced whether an earlier owner had asked it.
+ */
+export function openRow(
+  { row, votes, lane = "" }: { readonly row: number; readonly votes?: RowVotes; readonly lane?: string },
+  early: ReadonlyMap<number, SlotState> | undefined,
+  wasPlaced: (place: number) => boolean,
+): OpenRow {
+  if (votes === undefined) throw new Error(`row ${row} is asked of one model`);
+  const slots = new Map<number, SlotState>(early);
+  const open: OpenRow = { row, votes, lane, slots, isSettled: false };
+  for (let slot = 0; slot < slotsPerRow; slot++) {
+    if (!slots.has(slot) && wasPlaced(placeOf(open, slot))) slots.set(slot, { askedAtMs: Date.now() });
+  }
+  return open;
+}
+
+export function voterAt({ votes }: OpenRow, slot: number): Voter {
+  const voter = slot === judgeSlot ? votes.judge : slot === strongerSlot ? votes.stronger : votes.voters[slot];
+  // An earlier owner asked by another configuration.
+  return voter ?? { model: "", barred: "it is no longer configured" };
+}
+
+/** What is sent for a vote: the row's request, or to the judge the answers that are there. */
+export function payloadAt({ votes, slots }: OpenRow, slot: number, voter: Exclude<Voter, { barred: string }>): string {
+  if (slot !== judgeSlot) return voter.payloadOf();
+  const voting = votingOf(votes, slots);
+  const texts = new Map(voting.votes.map((vote) => [vote.model, vote.state === "answered" ? vote.text : ""]));
+  const answers = modelsToJudge(voting).map((model) => texts.get(model) ?? "");
+  return voter.payloadOf(judgeRequest(votes.question, answers));
+}
