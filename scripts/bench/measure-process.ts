@@ -18,6 +18,8 @@ export interface ProcessToMeasure {
   readonly args: readonly string[];
   /** Its working directory; also where it leaves word of what it used. */
   readonly directory: string;
+  /** Those that are no failure. Default: 0 alone. */
+  readonly exitCodes?: readonly number[];
 }
 
 /** What would make a run use another Redis or configuration than the benchmark gives it. */
@@ -26,9 +28,14 @@ const disturbingVariables = ["REDIS_URL", "PROMPTFLEET_CONFIG", "PROMPTFLEET_FLE
 /**
  * Runs a Node program to its end. The process itself says what it used when it exits, so that sides written
  * differently are measured alike, on every system.
- * @throws Error with the end of its stderr when it does not exit with 0.
+ * @throws Error with the end of its stderr when it exits with another code.
  */
-export async function measureProcess({ nodeOptions = [], args, directory }: ProcessToMeasure): Promise<ProcessMeasure> {
+export async function measureProcess({
+  nodeOptions = [],
+  args,
+  directory,
+  exitCodes = [0],
+}: ProcessToMeasure): Promise<ProcessMeasure> {
   const usagePath = join(directory, "usage.json");
   rmSync(usagePath, { force: true });
   const startedMs = performance.now();
@@ -50,7 +57,7 @@ export async function measureProcess({ nodeOptions = [], args, directory }: Proc
     child.once("close", resolve);
   });
   const wallMs = performance.now() - startedMs;
-  if (code !== 0) throw new Error(`${args.join(" ")}\nexited with ${code}:\n${stderr}`);
+  if (code === null || !exitCodes.includes(code)) throw new Error(`${args.join(" ")}\nexited with ${code}:\n${stderr}`);
   const usage = JSON.parse(readFileSync(usagePath, "utf8")) as NodeJS.ResourceUsage;
   return {
     wallMs,
