@@ -48,6 +48,8 @@ export interface RunFileOptions {
 }
 
 export interface FileRun {
+  readonly fleet: Fleet;
+  readonly batchId: string;
   snapshot(): RunSnapshot;
   readonly finished: Promise<RunSummary>;
   /** First Ctrl-C: finish what is in flight, then stop resumable. */
@@ -128,6 +130,8 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
   }
 
   return {
+    fleet,
+    batchId: state.batchId,
     snapshot: () => snapshotOf(fleet, batch.owned),
     finished: finish(),
     stopGently: () => void stopping(true),

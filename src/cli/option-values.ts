@@ -35,6 +35,13 @@ export function portNumber(text: string): number {
   return port;
 }
 
+export function portOfPages(text: string): number {
+  if (/^\d+$/.test(text)) return portNumber(text);
+  throw new InvalidArgumentError(
+    "expected --serve, or a port as in --serve=8701; write a lone --serve behind the input",
+  );
+}
+
 export const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];
 
 export function shareOf(text: string): number {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { auditFolder, dataFolder, spendFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
@@ -17,6 +17,7 @@ import { takeLock } from "../queue/lock-file.ts";
 import { checkOutputTarget } from "../results/output-target.ts";
 import { lockPath } from "../results/run-state.ts";
 import type { FileRun } from "../run-file.ts";
+import type { RunPages } from "../serve/serve-run.ts";
 import { startDisplay } from "./display.ts";
 
 export interface RunFlags {
@@ -49,6 +50,8 @@ export interface RunFlags {
   readonly dataDir?: string;
   readonly pools: boolean;
   readonly json: boolean;
+  /** Shows the run on loopback: on this port, or on the usual one. */
+  readonly serve?: number | true;
 }
 
 /** `promptfleet run`. Returns the exit code of DESIGN.md 4.2. */
@@ -129,6 +132,7 @@ export async function runInput(opened: OpenedRun, flags: RunFlags, part?: PartOf
     if (flags.json) process.stdout.write(`${JSON.stringify({ batch: null, state: "finished", ...done, output })}\n`);
     return done.failed > 0 ? 2 : 0;
   }
+  let pages: RunPages | undefined;
   // Redis starts while the queues' and the adapters' packages load.
   const joining = joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
   try {
@@ -147,6 +151,8 @@ export async function runInput(opened: OpenedRun, flags: RunFlags, part?: PartOf
     if (only?.size === 0) return 0;
     const planned = part === undefined ? await announcePlan(toPlan, flags) : undefined;
     if (redis.notice !== undefined) say(redis.notice);
+    const startedAtMs = Date.now();
+    pages = flags.serve === undefined ? undefined : await openPages(flags.serve);
     const fileRun = await startFileRun({
       config,
       latencies,
@@ -171,10 +177,19 @@ export async function runInput(opened: OpenedRun, flags: RunFlags, part?: PartOf
       noPrivateRows,
       onNotice: say,
     });
+    pages?.show(fileRun, { batchId: fileRun.batchId, startedAtMs, inputName: basename(input.identity.source) });
     return await (part?.attend(fileRun) ?? watch(fileRun, flags, planned));
   } finally {
+    pages?.close();
     await (await joining.catch(() => undefined))?.leave();
   }
+}
+
+async function openPages(port: number | true): Promise<RunPages> {
+  const { openRunPages } = await import("../serve/serve-run.ts");
+  const pages = await openRunPages(port === true ? undefined : port);
+  say(`watch it at ${pages.url}/ (its queues: ${pages.url}/queues/)`);
+  return pages;
 }
 
 /** Shows the run and passes signals on until it has ended. */

@@ -1,4 +1,4 @@
-import express, { type Express } from "express";
+import express, { type Express, type Router } from "express";
 import { anthropicModelRoutes } from "./anthropic-model-routes.ts";
 import { batchRoutes } from "./batch-routes.ts";
 import { boardRoutes } from "./board.ts";
@@ -19,6 +19,32 @@ import { tierRoutes } from "./tier-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
+  return createGuarded(context, [
+    ownershipRoutes(context),
+    fileRoutes(context),
+    batchRoutes(context),
+    messageBatchRoutes(context),
+    anthropicModelRoutes(context),
+    modelRoutes(context),
+    metricsRoutes(context),
+    tierRoutes(context),
+    onlineRoutes(context),
+    mcpRoutes(context),
+    boardRoutes(context),
+    dashboardRoutes(context),
+  ]);
+}
+
+/** The pages of one run: to look at it, not to send it anything. */
+export function createRunApp(context: ServeContext): Express {
+  return createGuarded(context, [
+    metricsRoutes(context),
+    boardRoutes(context),
+    dashboardRoutes(context, { takesBatches: false }),
+  ]);
+}
+
+function createGuarded(context: ServeContext, features: readonly Router[]): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -33,18 +59,7 @@ export function createApp(context: ServeContext): Express {
   });
 
   app.use(limitBodies(context.config.serve.limits), guard(context));
-  app.use(ownershipRoutes(context));
-  app.use(fileRoutes(context));
-  app.use(batchRoutes(context));
-  app.use(messageBatchRoutes(context));
-  app.use(anthropicModelRoutes(context));
-  app.use(modelRoutes(context));
-  app.use(metricsRoutes(context));
-  app.use(tierRoutes(context));
-  app.use(onlineRoutes(context));
-  app.use(mcpRoutes(context));
-  app.use(boardRoutes(context));
-  app.use(dashboardRoutes(context));
+  for (const routes of features) app.use(routes);
 
   app.use((request) => {
     throw new HttpError(404, `there is no ${request.method} ${request.path} here`, { code: "unknown_url" });

@@ -10,6 +10,8 @@ export interface BatchView {
   readonly id: string;
   /** The name of the file that it came from, as its sender named it. */
   readonly name: string | undefined;
+  /** The name of the token that it came with: its content is for that one. */
+  readonly owner: string | undefined;
   readonly endpoint: string;
   readonly status: BatchRecord["status"];
   readonly isPaused: boolean;
@@ -94,6 +96,7 @@ export function watchBatches(
     return {
       id,
       name: nameOf(record),
+      owner: record.owner,
       endpoint,
       status,
       isPaused: paused,

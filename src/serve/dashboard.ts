@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import express, { type Response, Router } from "express";
 import type { ServeContext } from "./context.ts";
 import { createDashboardWatch, type Viewer } from "./dashboard-watch.ts";
+import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
 
 /** What the page may offer beside looking. */
@@ -34,7 +35,7 @@ export function dashboardRoutes(context: ServeContext, { takesBatches = true }: 
 }
 
 function viewerOf(response: Response, takesBatches: boolean): Viewer {
-  const { role = "admin" } = (response.locals.caller ?? {}) as { role?: string };
+  const { role, name } = callerOf(response);
   response.writeHead(200, {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -48,7 +49,8 @@ function viewerOf(response: Response, takesBatches: boolean): Viewer {
   // Its browser comes again soon when the server is gone for a moment.
   response.write("retry: 2000\n\n");
   return {
-    begin: (state, history) => send("begin", JSON.stringify({ ...state, history, role, takesBatches })),
+    begin: (state, history) =>
+      send("begin", JSON.stringify({ ...state, history, viewer: { role, name, takesBatches } })),
     change: (text) => send("change", text),
   };
 }

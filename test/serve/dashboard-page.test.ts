@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { chromiumPath, openPage } from "../support/chromium.ts";
+import { browserPath, openPage } from "../support/browser.ts";
 import { afterTests } from "../support/clean-up.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { batchLines, type GivenServer, givenBatchOf, givenServer, untilEnded } from "../support/serve.ts";
+import { batchLines, givenBatchOf, givenServer, untilEnded } from "../support/serve.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 
 const redis = withRedis();
@@ -12,10 +12,18 @@ const redis = withRedis();
 const hostile = "<img src=x onerror=alert(1)><svg onload=alert(2)>.jsonl";
 const isLive = '#connection[data-state="live"]';
 
-async function openDashboard(server: GivenServer, options: Parameters<typeof openPage>[1] = {}) {
-  const opened = await openPage(`${server.url}/`, options);
-  await opened.page.waitForSelector(isLive);
-  return opened;
+async function openDashboard(url: string, options: Parameters<typeof openPage>[0] = {}) {
+  const { page, asked, complaints } = await openPage(options);
+  const dialogs: string[] = [];
+  page.on("dialog", (dialog) => {
+    dialogs.push(dialog.message());
+    void dialog.dismiss();
+  });
+  await page.goto(`${url}/`);
+  await page.waitForSelector(isLive);
+  /** What a page that is as it should be has none of. */
+  const troubles = () => [...complaints, ...dialogs, ...asked.filter((one) => !one.startsWith(`${url}/`))];
+  return { page, troubles };
 }
 
 const dropFile = (page: Page, name: string, text: string) =>
@@ -27,10 +35,10 @@ const dropFile = (page: Page, name: string, text: string) =>
 
 const batchRow = (page: Page, name: string) => page.locator("#batch-list tbody", { hasText: name });
 
-describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => {
+describe.runIf(browserPath !== undefined)("the dashboard in a browser", () => {
   it("shows a batch go on by itself, and what its tier does", async () => {
     const server = await givenServer(redis, { backend: { latencyMs: 60_000 }, concurrency: 4 });
-    const { page, troubles } = await openDashboard(server);
+    const { page, troubles } = await openDashboard(server.url);
     await expect.poll(() => page.locator("#no-batches").textContent()).toContain(`base_url="${server.url}/v1"`);
     const { id } = await givenBatchOf(server.client, batchLines(12));
     const row = page.locator(`tbody[data-batch="${id}"]`);
@@ -42,12 +50,12 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
     await server.client.batches.cancel(id);
     await row.getByText("cancelled", { exact: true }).waitFor();
     await tier.getByText("0 of 4").waitFor();
-    expect(troubles).toEqual([]);
+    expect(troubles()).toEqual([]);
   });
 
   it("makes a batch of a dropped file, whose results can be downloaded when it is done", async () => {
     const server = await givenServer(redis, { backend: { latencyMs: 20 } });
-    const { page, troubles } = await openDashboard(server);
+    const { page, troubles } = await openDashboard(server.url);
     const rows = Array.from(
       { length: 30 },
       (_, row) => `${JSON.stringify({ prompt: `say something about #d${row}` })}\n`,
@@ -65,12 +73,12 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
       .split("\n");
     expect(lines.length).toBe(30);
     expect(lines[7]).toContain("answer to d7");
-    expect(troubles).toEqual([]);
+    expect(troubles()).toEqual([]);
   });
 
   it("says in words what is wrong with a file that is none, and why a batch failed", async () => {
     const server = await givenServer(redis);
-    const { page } = await openDashboard(server);
+    const { page } = await openDashboard(server.url);
     await dropFile(page, "notes.txt", "hello\n");
     await page.getByText("notes.txt cannot be used: its first line is no JSON").waitFor();
     await dropFile(page, "twice.jsonl", batchLines(1) + batchLines(1));
@@ -80,7 +88,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
 
   it("cancels a batch by keyboard alone, and asks before it does", async () => {
     const server = await givenServer(redis, { backend: { latencyMs: 300 }, concurrency: 2 });
-    const { page } = await openDashboard(server);
+    const { page } = await openDashboard(server.url);
     const { id } = await givenBatchOf(server.client, batchLines(500));
     const row = page.locator(`tbody[data-batch="${id}"]`);
     await row.getByText("running").waitFor();
@@ -115,7 +123,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
         fault: { kind: "status", status: 400, body: `{"error":{"message":"${"<img src=x onerror=alert(3)>"}"}}` },
       },
     });
-    const { page, troubles } = await openDashboard(server);
+    const { page, troubles } = await openDashboard(server.url);
     await dropFile(page, hostile, `${JSON.stringify({ id: "<b>bold</b>", prompt: "hello #x" })}\n`);
     await page.getByRole("button", { name: "Start the batch" }).click();
     const row = page.locator("#batch-list tbody");
@@ -123,14 +131,14 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
     expect(await row.locator(".name").textContent()).toBe(hostile);
     await page.locator("#failures").getByText("<img src=x onerror=alert(3)>").waitFor();
     expect(await page.locator("#batch-list img, #failures img, main script").count()).toBe(0);
-    expect(troubles).toEqual([]);
+    expect(troubles()).toEqual([]);
   });
 
   it("fits a phone of 320 px, in the colours that the device wants", async () => {
     const server = await givenServer(redis, { backend: { latencyMs: 50 } });
     await givenBatchOf(server.client, batchLines(40));
     const look = async (colorScheme: "light" | "dark") => {
-      const { page } = await openDashboard(server, { viewport: { width: 320, height: 640 }, colorScheme });
+      const { page } = await openDashboard(server.url, { viewport: { width: 320, height: 640 }, colorScheme });
       await page.locator("#batch-list tbody").first().waitFor();
       expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
       return page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
@@ -145,8 +153,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
     const server = await givenServer(redis);
     const proxy = await startTcpProxy(Number(new URL(server.url).port));
     afterTests(() => proxy.close());
-    const { page } = await openPage(`http://127.0.0.1:${proxy.port}/`);
-    await page.waitForSelector(isLive);
+    const { page } = await openDashboard(`http://127.0.0.1:${proxy.port}`);
     proxy.cut();
     await page.getByText("reconnecting").waitFor();
     proxy.mend();

@@ -1,5 +1,14 @@
 import type { Command } from "commander";
-import { collectConcurrency, commaList, dollars, durationMs, oneOf, rowCount, shareOf } from "../option-values.ts";
+import {
+  collectConcurrency,
+  commaList,
+  dollars,
+  durationMs,
+  oneOf,
+  portOfPages,
+  rowCount,
+  shareOf,
+} from "../option-values.ts";
 
 /** `run` and `plan`, which take the same options where these decide what is asked. */
 export function defineRun(cli: Command, setExitCode: (code: number) => void): void {
@@ -44,6 +53,7 @@ export function defineRun(cli: Command, setExitCode: (code: number) => void): vo
       "flat, openai or anthropic; default: as the input",
       oneOf("flat", "openai", "anthropic"),
     )
+    .option("--serve [port]", "show the run in a browser, on 127.0.0.1 (default port: 8700): --serve=8701", portOfPages)
     .option("--no-pools", "feed and collect only; other processes do the asking")
     .option("--json", "progress and summary as JSON lines on stdout", false)
     .action(async (input: string, options) => {

@@ -22,7 +22,8 @@ export const isOpen = ({ status }) => ["validating", "in_progress", "finalizing"
 function progressText({ status, total, completed, failed }) {
   if (status === "validating" && total === 0) return "its lines are being read";
   const done = completed + failed;
-  return total === 0 && done === 0 ? "" : `${count(done)} of ${count(total)}`;
+  if (total === 0) return done === 0 ? "" : `${count(done)} so far`;
+  return `${count(done)} of ${count(total)}`;
 }
 
 function timeText(batch) {
@@ -77,8 +78,8 @@ function makeBatch(id, viewer) {
     element,
     update(batch) {
       shown = batch;
-      const { status, isPaused, total, completed, outputFileId, errorFileId } = batch;
-      const done = completed + batch.failed;
+      const { status, isPaused, total, outputFileId, errorFileId } = batch;
+      const done = batch.completed + batch.failed;
       const label = batch.name ?? "rows sent with the request";
       say(name, label);
       set(name, "title", label);
@@ -96,31 +97,30 @@ function makeBatch(id, viewer) {
       say(cost, usd(batch.costUsd));
       say(tokens, batch.tokens > 0 ? `${short(batch.tokens)} tokens` : "");
 
-      const canChange = viewer.takesBatches && ["validating", "in_progress"].includes(status);
+      const isOwn = viewer.role === "admin" || (viewer.role === "submit" && batch.owner === viewer.name);
+      const hasContent = viewer.takesBatches && isOwn;
+      const canChange = hasContent && ["validating", "in_progress"].includes(status);
       say(pause, isPaused ? "Resume" : "Pause");
       set(pause, "aria-label", `${isPaused ? "Resume" : "Pause"} ${label}`);
       pause.hidden = !canChange || viewer.role !== "admin";
       set(cancel, "aria-label", `Cancel ${label}`);
-      cancel.hidden = !canChange || viewer.role === "read";
+      cancel.hidden = !canChange;
       set(soFar, "aria-label", `Download the results of ${label} so far`);
-      soFar.hidden = !viewer.takesBatches || !isOpen(batch) || done === 0;
-      showDownload(results, outputFileId, `Download the results of ${label}`);
-      showDownload(errors, errorFileId, `Download the failed rows of ${label}`);
+      soFar.hidden = !hasContent || !isOpen(batch) || done === 0;
+      const fileOf = (fileId) => (fileId === undefined || !hasContent ? undefined : `v1/files/${fileId}/content`);
       // A batch of Anthropic's API has no files.
-      if (!isOpen(batch) && outputFileId === undefined && viewer.takesBatches && done > 0 && id.startsWith("msg")) {
-        set(results, "href", `v1/batches/${id}/results`);
-        results.hidden = false;
-      }
+      const lines = id.startsWith("msgbatch_") && hasContent && !isOpen(batch) ? `v1/batches/${id}/results` : undefined;
+      showDownload(results, fileOf(outputFileId) ?? lines, `Download the results of ${label}`);
+      showDownload(errors, fileOf(errorFileId), `Download the failed rows of ${label}`);
       reasonRow.hidden = batch.reason === undefined;
       say(reason, batch.reason ?? "");
     },
   };
 }
 
-function showDownload(link, fileId, label) {
-  link.hidden = fileId === undefined;
-  if (fileId === undefined) return;
-  set(link, "href", `v1/files/${fileId}/content`);
+function showDownload(link, address, label) {
+  link.hidden = address === undefined;
+  set(link, "href", address);
   set(link, "aria-label", label);
 }
 

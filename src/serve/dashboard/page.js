@@ -17,7 +17,8 @@ const againMs = 2_000;
 const agesEveryMs = 10_000;
 
 const state = { fleet: undefined, tiers: new Map(), batches: new Map(), failures: [], series: new Map() };
-const viewer = { role: "read", takesBatches: false };
+/** Who looks, and what may be done here. */
+const viewer = { role: "read", name: "", takesBatches: false };
 const figures = makeFigures();
 const tiers = makeTiers();
 const batches = makeBatches(viewer, () => drawBatches());
@@ -33,7 +34,7 @@ function seriesOf(tier) {
   return series;
 }
 
-function begin({ history, role, takesBatches, ...whole }) {
+function begin({ history, viewer: whoLooks, ...whole }) {
   state.tiers.clear();
   state.batches.clear();
   state.series.clear();
@@ -41,8 +42,8 @@ function begin({ history, role, takesBatches, ...whole }) {
     const series = seriesOf(tier);
     for (const name of Object.keys(series)) for (const value of numbers[name]) series[name].push(value);
   }
-  Object.assign(viewer, { role, takesBatches });
-  upload.show(takesBatches && role !== "read");
+  Object.assign(viewer, whoLooks);
+  upload.show(viewer.takesBatches && viewer.role !== "read");
   change(whole);
   drawPlots();
 }

@@ -1,0 +1,69 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Express } from "express";
+import { messageOf, UserError } from "../job/errors.ts";
+import type { FileRun } from "../run-file.ts";
+import { createAccess } from "./access.ts";
+import { createRunApp } from "./app.ts";
+import { serverOptions } from "./bodies.ts";
+import type { ServeContext } from "./context.ts";
+import { runAsBatch, type ShownRun } from "./run-as-batch.ts";
+
+export interface RunPages {
+  readonly url: string;
+  /** Shows this run from now on. */
+  show(run: FileRun, about: Omit<ShownRun, "snapshot">): void;
+  close(): void;
+}
+
+export const usualPort = 8_700;
+
+/**
+ * The pages of a run: dashboard and board, on loopback only.
+ * @param port undefined: the usual one, or any that is free when somebody else has that.
+ */
+export async function openRunPages(port: number | undefined): Promise<RunPages> {
+  let app: Express | undefined;
+  let closeBatch = (): void => {};
+  const http = createServer(serverOptions, (request, response) => {
+    if (app !== undefined) app(request, response);
+    else response.writeHead(503, { "Retry-After": "1" }).end("the run has not begun yet\n");
+  });
+  await listen(http, port ?? usualPort).catch((error) => {
+    if (port === undefined) return listen(http, 0);
+    throw new UserError(`--serve: cannot listen on 127.0.0.1:${port}: ${messageOf(error)}; choose another port`);
+  });
+  http.unref();
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    show(run, about) {
+      const { fleet } = run;
+      const { batches, files, close } = runAsBatch({ ...about, snapshot: () => run.snapshot() });
+      closeBatch = close;
+      const context: ServeContext = {
+        config: fleet.config,
+        fleet,
+        access: createAccess([]),
+        files,
+        batches,
+        directory: "",
+      };
+      app = createRunApp(context);
+    },
+    close() {
+      closeBatch();
+      http.close();
+      http.closeAllConnections();
+    },
+  };
+}
+
+function listen(http: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once("error", reject);
+    http.listen(port, "127.0.0.1", () => {
+      http.off("error", reject);
+      resolve();
+    });
+  });
+}
