@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
+import OpenAI from "openai";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { browserPath, openPage } from "../support/browser.ts";
 import { afterTests } from "../support/clean-up.ts";
+import { givenPathProxy } from "../support/path-proxy.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { batchLines, givenBatchOf, givenServer, untilEnded } from "../support/serve.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { tokens, tokensOfConfig } from "./given-guarded.ts";
 
 const redis = withRedis();
 
@@ -115,6 +118,49 @@ describe.runIf(browserPath !== undefined)("the dashboard in a browser", () => {
     await page.keyboard.press("Enter");
     await row.getByText("cancelled", { exact: true }).waitFor();
     expect((await untilEnded(server.client, id)).status).toBe("cancelled");
+  });
+
+  it("pauses a batch and lets it go on", async () => {
+    const server = await givenServer(redis, { backend: { latencyMs: 100 }, concurrency: 2 });
+    const { page, troubles } = await openDashboard(server.url);
+    const { id } = await givenBatchOf(server.client, batchLines(300));
+    const row = page.locator(`tbody[data-batch="${id}"]`);
+    await row.getByRole("button", { name: "Pause" }).click();
+    await row.locator('.badge[data-state="paused"]').waitFor();
+    expect(server.context.batches.get(id)?.paused).toBe(true);
+    await row.getByRole("button", { name: "Resume" }).click();
+    await row.locator('.badge[data-state="in_progress"]').waitFor();
+    expect(server.context.batches.get(id)?.paused).toBe(false);
+    expect(troubles()).toEqual([]);
+  });
+
+  it("works under a path of a proxy, with a login, and offers only what the token may do", async () => {
+    const server = await givenServer(redis, {
+      backend: { latencyMs: 60_000 },
+      config: { serve: { tokens: tokensOfConfig } },
+    });
+    const admin = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: tokens.admin, maxRetries: 0 });
+    await givenBatchOf(admin, batchLines(5));
+    const outside = await givenPathProxy(server.url);
+    const { page } = await openPage();
+    const logIn = async (token: string) => {
+      await page.goto(`${outside}/login`);
+      await page.getByLabel("Token").fill(token);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.goto(`${outside}/`);
+      await page.waitForSelector(isLive);
+      await page.locator("#batch-list tbody").first().waitFor();
+    };
+    await logIn(tokens.submit);
+    expect(await page.locator("#upload").isVisible()).toBe(true);
+    expect(await page.locator("#batch-list button:visible").count()).toBe(0);
+    await dropFile(page, "mine.jsonl", batchLines(5, "m"));
+    await page.getByRole("button", { name: "Start the batch" }).click();
+    await batchRow(page, "mine.jsonl").getByRole("button", { name: "Cancel" }).waitFor();
+    await page.context().clearCookies();
+    await logIn(tokens.read);
+    expect(await page.locator("#upload").isVisible()).toBe(false);
+    expect(await page.locator("#batch-list button:visible").count()).toBe(0);
   });
 
   it("shows names as they are, however they look: nothing in them runs", async () => {
