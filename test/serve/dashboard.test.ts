@@ -131,8 +131,7 @@ describe("the events of the dashboard", () => {
     await until("both to begin", () => one.events.length > 0 && other.events.length > 0);
     expect(one.events[0]!.event).toBe("begin");
     expect(JSON.parse(one.events[0]!.text)).toMatchObject({
-      role: "admin",
-      takesBatches: true,
+      viewer: { role: "admin", takesBatches: true },
       batches: [{ id, name: "in.jsonl" }],
     });
     await untilEnded(server.client, id);
