@@ -10,6 +10,8 @@ export interface StreamDialect {
   readonly pathEnd: string;
   /** What a request says beside, to be answered so. */
   readonly asks: Readonly<Record<string, unknown>>;
+  /** Of these, an option that some servers refuse. */
+  readonly refusable?: string;
   assemble(): Assembly;
 }
 
@@ -37,7 +39,28 @@ export async function sendStreamed(
   request: HttpRequest & { readonly body: string },
   { dialect, onText }: Streaming,
 ): Promise<HttpResponse | Failure> {
-  const assembly = dialect.assemble();
+  const { asks, refusable } = dialect;
+  const whole = JSON.parse(request.body) as object;
+  const ask = (options: object) =>
+    receive(connection, { ...request, body: JSON.stringify({ ...whole, ...options }) }, dialect.assemble(), onText);
+  if (refusable === undefined) return ask(asks);
+  const { [refusable]: _refused, ...others } = asks;
+  if (refusing.has(connection)) return ask(others);
+  const response = await ask(asks);
+  if (response.kind !== "response" || isSuccess(response.status) || !response.text.includes(refusable)) return response;
+  refusing.add(connection);
+  return ask(others);
+}
+
+/** Connections to servers that have refused the option. */
+const refusing = new WeakSet<HttpConnection>();
+
+async function receive(
+  connection: HttpConnection,
+  request: HttpRequest,
+  assembly: Assembly,
+  onText: (delta: string) => void,
+): Promise<HttpResponse | Failure> {
   let unread = "";
   let error: Piece | undefined;
 
@@ -54,7 +77,6 @@ export async function sendStreamed(
 
   const response = await connection.send({
     ...request,
-    body: JSON.stringify({ ...(JSON.parse(request.body) as object), ...dialect.asks }),
     onText(text) {
       const lines = (unread + text).split("\n");
       unread = lines.pop()!;

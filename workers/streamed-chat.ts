@@ -5,6 +5,7 @@ import type { Assembly, StreamDialect } from "./streamed-answer.ts";
 export const streamedChat: StreamDialect = {
   pathEnd: "/chat/completions",
   asks: { stream: true, stream_options: { include_usage: true } },
+  refusable: "stream_options",
   assemble: assembleChat,
 };
 

@@ -1,7 +1,7 @@
 import { LLMock } from "@copilotkit/aimock";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { OtherEndpoint } from "../../src/job/endpoints.ts";
-import type { Endpoint } from "../../workers/adapter.ts";
+import type { BackendCall, Endpoint } from "../../workers/adapter.ts";
 import { adapters } from "../../workers/index.ts";
 import { apiKey, callWith, dialects } from "./dialects.ts";
 
@@ -44,9 +44,10 @@ describe.each(["openai", "anthropic", "ollama", "openai-compatible"] as const)("
     });
   });
   afterEach(() => connected.close());
-  const ask = (prompt: string) =>
+  const ask = (prompt: string, change: Partial<BackendCall> = {}) =>
     connected.call(
       callWith({
+        ...change,
         request: {
           messages: [
             { role: "system", content: "Be short." },
@@ -70,6 +71,15 @@ describe.each(["openai", "anthropic", "ollama", "openai-compatible"] as const)("
           ? { text: "Once upon a", finishReason: "stop" }
           : { text: "Once upon a", finishReason: "length", usage: { inputTokens: 11, outputTokens: 7 } },
     });
+  });
+
+  it("is answered in pieces as it is at once", async () => {
+    for (const prompt of ["a greeting", "a long story"]) {
+      const told: string[] = [];
+      const inPieces = await ask(prompt, { onText: (delta) => told.push(delta) });
+      expect(inPieces).toEqual(await ask(prompt));
+      expect(told.join("")).toBe((inPieces as { answer: { text: string } }).answer.text);
+    }
   });
 
   it("reads its errors as what they are", async () => {

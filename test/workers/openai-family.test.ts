@@ -110,3 +110,78 @@ it.each([
   expect(await endpoint.call(callWith())).toMatchObject({ kind: "answered", answer: { text, model: "some-model" } });
   await endpoint.close();
 });
+
+const chunks = (...all: object[]) => all.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
+
+it("asks for pieces without an option that the server refuses, and the next rows at once so", async () => {
+  const endpoint = connectTo("openai-compatible", server);
+  const { start, delta, end } = dialects["openai-compatible"]!.pieces;
+  server.play((request, response) => {
+    const isRefused = request.body.includes("stream_options");
+    const [status, type] = isRefused ? [422, "application/json"] : [200, "text/event-stream"];
+    response.writeHead(Number(status), { "content-type": String(type) });
+    response.end(isRefused ? error("extra field: stream_options") : start + delta("Hi") + end({ input: 1, output: 1 }));
+  });
+  for (let row = 0; row < 2; row++) {
+    expect(await endpoint.call(callWith({ onText: () => {} }))).toMatchObject({ answer: { text: "Hi" } });
+  }
+  expect(bodies().map(({ stream, stream_options: options }) => [stream, options !== undefined])).toEqual([
+    [true, true],
+    [true, false],
+    [true, false],
+  ]);
+  await endpoint.close();
+});
+
+it("puts an answer in pieces together: tool calls by their index, thoughts, several choices", async () => {
+  const endpoint = connectTo("openai-compatible", server);
+  const piece = (delta: object, finish_reason: string | null = null, index = 0) => ({
+    id: "x",
+    model: "m",
+    choices: [{ index, delta, finish_reason }],
+  });
+  const call = (index: number, more: object) => ({ tool_calls: [{ index, ...more }] });
+  server.play(
+    reply(
+      200,
+      { "content-type": "text/event-stream" },
+      chunks(
+        piece({ role: "assistant", content: null, reasoning_content: "Let me" }),
+        piece({ role: "assistant", reasoning_content: " see." }),
+        piece(call(0, { id: "call_1", type: "function", function: { name: "look", arguments: "" } })),
+        piece(call(1, { id: "call_2", type: "function", function: { name: "look", arguments: '{"at":' } })),
+        piece(call(1, { function: { arguments: "2}" } })),
+        piece(call(0, { id: "", function: { arguments: '{"at":1}' } })),
+        piece({ content: "other" }, "stop", 1),
+        piece({}, "tool_calls"),
+      ),
+    ),
+  );
+  const told: string[] = [];
+  const openaiBody = { model: "m", messages: [{ role: "user", content: "x" }] };
+  const outcome = await endpoint.call(
+    callWith({ request: { messages: [], openaiBody }, onText: (delta) => told.push(delta) }),
+  );
+  const tool = (id: string, args: string) => ({ id, type: "function", function: { name: "look", arguments: args } });
+  expect(outcome).toMatchObject({
+    answer: {
+      finishReason: "tool_calls",
+      openaiBody: {
+        object: "chat.completion",
+        choices: [
+          {
+            message: {
+              role: "assistant",
+              content: null,
+              reasoning_content: "Let me see.",
+              tool_calls: [tool("call_1", '{"at":1}'), tool("call_2", '{"at":2}')],
+            },
+          },
+          { message: { content: "other" }, finish_reason: "stop" },
+        ],
+      },
+    },
+  });
+  expect(told).toEqual([]);
+  await endpoint.close();
+});
