@@ -185,7 +185,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     },
     change: async (id, change) => ({ ...fulfil(id, change), ...change }),
     async retryRow(id) {
-      throw new UserError(`rows of batch ${id} cannot be asked again yet`);
+      throw new UserError(`rows of batch ${id} cannot be asked again one by one; when it has ended, submit those of its error file as a new batch`);
     },
     results: (id) => readResults(store.placeOf(known(id).id)),
     snapshotOf: (id) => running.get(id)?.batch.snapshot(),
