@@ -31,6 +31,7 @@ const wiring = [
   "src/own-batch.ts",
   "src/batch-ownership.ts",
   "src/file-batch.ts",
+  "src/retry-row.ts",
   "src/own-votes.ts",
   "src/live-votes.ts",
   "src/place-votes.ts",

@@ -7,6 +7,7 @@ import type { BatchShare } from "./queue/window-shares.ts";
 import type { LineReader } from "./read-lines.ts";
 import { createRunBudget, type Spending } from "./results/run-budget.ts";
 import { type RunState, removeRunFiles, writeRunState } from "./results/run-state.ts";
+import { retryRow } from "./retry-row.ts";
 
 export interface FileBatchOptions {
   readonly fleet: Fleet;
@@ -37,6 +38,8 @@ export interface FileBatch {
   spending(): Spending | undefined;
   /** Calls that were made again because a process died with them. */
   readAskedAgain(): Promise<number>;
+  /** Asks a failed row again, while the batch has others to wait for. @throws UserError with the reason why not. */
+  retryRow(row: number): Promise<void>;
   /** For a whole batch, once what was made of it is safe: drops what it has in Redis and beside its path. */
   forget(): Promise<void>;
 }
@@ -84,6 +87,7 @@ export async function startFileBatch(options: FileBatchOptions): Promise<FileBat
     finished: finish(),
     spending: () => (budgetUsd === undefined ? undefined : budget.last()),
     readAskedAgain: () => fleet.claims.readAskedAgain(batchId),
+    retryRow: (row) => retryRow({ fleet, batchId, owned, input: options.input, lines: options.lines }, row),
     async forget() {
       await fleet.claims.setState(batchId, owned.state(), "ended");
       await fleet.claims.forget(batchId);

@@ -1,7 +1,8 @@
 import { createIdSet } from "./job/id-set.ts";
 import { type ErrorCode, failedWithoutCall, type ResultLine } from "./job/result.ts";
 import type { PlannedRow } from "./plan-row.ts";
-import type { FeedLine, PreparedLine } from "./queue/feed.ts";
+import type { FeedLine } from "./queue/feed.ts";
+import type { PreparedLine } from "./queue/prepared-ahead.ts";
 
 interface RowFailure {
   readonly code: ErrorCode;

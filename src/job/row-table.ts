@@ -15,6 +15,8 @@ export interface RowTable {
   park(row: number, inputOffset: number, tier: number): void;
   feed(row: number, inputOffset: number, tier: number): void;
   store(row: number, segment: number, offset: number): void;
+  /** Its result counts no longer: it is unseen again. */
+  forget(row: number): void;
   /** Bitmap of the stored rows, in Redis' bit order. */
   storedBitmap(): Buffer;
 }
@@ -84,6 +86,12 @@ export function createRowTable(): RowTable {
     store(row, segment, offset) {
       put(row, 3, offset).segment[row % rowsPerChunk] = segment;
       storedCount++;
+    },
+    forget(row) {
+      const chunk = chunks[Math.floor(row / rowsPerChunk)]!;
+      if (chunk.state[row % rowsPerChunk] !== 3) throw new Error(`row ${row} is not stored`);
+      chunk.state[row % rowsPerChunk] = 0;
+      storedCount--;
     },
     storedBitmap() {
       const bitmap = Buffer.alloc(Math.ceil(length / 8));

@@ -1,6 +1,6 @@
 import type { RowTable } from "../job/row-table.ts";
 import type { RowToPlace } from "./place-rows.ts";
-import { createPreparedAhead } from "./prepared-ahead.ts";
+import { type ChunkPosition, createPreparedAhead, type PreparedLine } from "./prepared-ahead.ts";
 import { createWakeUp } from "./wake-up.ts";
 import { createWindows, type TierWindow, type Windows } from "./window.ts";
 import type { BatchShare } from "./window-shares.ts";
@@ -13,12 +13,6 @@ export interface FeedLine {
   /** It is not to be asked this time; it has its place in the input all the same. */
   readonly isLeftOut?: boolean;
 }
-
-/** What a line turned out to be. */
-export type PreparedLine =
-  | { readonly kind: "row"; readonly row: Omit<RowToPlace, "again"> }
-  /** It cannot be asked: `line` is its result. */
-  | { readonly kind: "failed"; readonly line: string };
 
 export interface FeedOptions {
   readonly lines: () => AsyncIterable<readonly FeedLine[]>;
@@ -48,6 +42,8 @@ export interface Feeder {
   stored(row: number): void;
   /** Feeds rows of the window once more, under new job ids. */
   feedAgain(rows: Iterable<number>): void;
+  /** Feeds a row whose result counts no longer, unseen again, from there in the input. */
+  putBack(row: number, inputOffset: number): void;
   /** While paused nothing more is fed; what is in the window goes on. */
   pause(isPaused: boolean): void;
   stop(): void;
@@ -74,7 +70,13 @@ export function createFeeder(options: FeedOptions): Feeder {
   let [lastLookMs, lastStoredMs] = [0, Date.now()];
   const ahead = createPreparedAhead<PreparedLine>();
   const { wake: signal, wait: nextSignal } = createWakeUp();
-  const chunk: ChunkPosition = { lines: [], at: 0, looked: false, prepared: undefined, preparedBefore: false };
+  const chunk: ChunkPosition<FeedLine, PreparedLine> = {
+    lines: [],
+    at: 0,
+    looked: false,
+    prepared: undefined,
+    preparedBefore: false,
+  };
 
   function take(index: number, offset: number, prepared: PreparedLine, into: RowToPlace[]): void {
     if (prepared.kind === "failed") {
@@ -196,6 +198,13 @@ export function createFeeder(options: FeedOptions): Feeder {
     return Math.max(0, lastLookMs + pauseMs - nowMs);
   }
 
+  function parkAgain(row: number, inputOffset: number, window: TierWindow): void {
+    table.park(row, inputOffset, window.number);
+    window.parked++;
+    window.cursor = Math.min(window.cursor, row);
+    again.add(row);
+  }
+
   return {
     run,
     get scannedAll() {
@@ -214,15 +223,16 @@ export function createFeeder(options: FeedOptions): Feeder {
       for (const row of rows) {
         if (table.stateOf(row) !== "fed") continue;
         const window = windows.leave(row);
-        if (window === undefined) continue;
-        table.park(row, table.inputOffsetOf(row), window.number);
-        window.parked++;
-        window.cursor = Math.min(window.cursor, row);
-        again.add(row);
+        if (window !== undefined) parkAgain(row, table.inputOffsetOf(row), window);
       }
       // What was learned of lines that wait for room may be no longer true.
       chunk.prepared = undefined;
       ahead.clear();
+      signal();
+    },
+    putBack(row, inputOffset) {
+      // Whatever tier it is for: that is seen when it is taken from there.
+      parkAgain(row, inputOffset, windows.ownRecords);
       signal();
     },
     pause(isPaused) {
@@ -234,15 +244,4 @@ export function createFeeder(options: FeedOptions): Feeder {
       signal();
     },
   };
-}
-
-interface ChunkPosition {
-  lines: readonly FeedLine[];
-  at: number;
-  /** The line at `at` was prepared before, so its id is known. */
-  preparedBefore: boolean;
-  /** What the line at `at` turned out to be, when there was no room for it yet. */
-  prepared: PreparedLine | undefined;
-  /** One chunk was looked at while windows were full: enough for this time. */
-  looked: boolean;
 }

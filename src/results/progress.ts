@@ -17,6 +17,8 @@ export interface Progress extends ModelCount {
   /** Newest last. */
   readonly lastFailures: LastFailure[];
   add(result: ResultLine): void;
+  /** A result that was added counts no longer. */
+  takeBack(result: ResultLine): void;
 }
 
 /** How a row has failed. */
@@ -47,18 +49,27 @@ export function createProgress(): Progress {
     failures: new Map(),
     lastFailures: [],
     add(result) {
-      addTo(progress, result);
-      for (const call of result.consensus === undefined ? [result] : callsOf(result.consensus)) {
-        if (call.model !== null) addTo(countOf(progress.byModel, call.model), call);
-        if (call.tier !== null) addTo(countOf(progress.byTier, call.tier), call);
-      }
+      count(result, 1);
       if (result.error === null) return;
-      progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + 1);
       const { id, index: row, tier } = result;
       progress.lastFailures.push({ id, row, tier, ...result.error });
       if (progress.lastFailures.length > 5) progress.lastFailures.shift();
     },
+    takeBack(result) {
+      count(result, -1);
+      const at = progress.lastFailures.findIndex(({ row }) => row === result.index);
+      if (at !== -1) progress.lastFailures.splice(at, 1);
+    },
   };
+  function count(result: ResultLine, sign: 1 | -1): void {
+    addTo(progress, result, sign);
+    for (const call of result.consensus === undefined ? [result] : callsOf(result.consensus)) {
+      if (call.model !== null) addTo(countOf(progress.byModel, call.model), call, sign);
+      if (call.tier !== null) addTo(countOf(progress.byTier, call.tier), call, sign);
+    }
+    if (result.error === null) return;
+    progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + sign);
+  }
   return progress;
 }
 
@@ -80,11 +91,11 @@ function callsOf({ votes }: ConsensusReport): Counted[] {
 
 type Counted = Pick<ResultLine, "model" | "tier" | "status" | "usage" | "cost_usd">;
 
-function addTo(count: ModelCount, result: Pick<Counted, "status" | "usage" | "cost_usd">): void {
-  if (result.status === "answered") count.answered++;
-  else count.failed++;
-  count.inputTokens += result.usage.input_tokens;
-  count.outputTokens += result.usage.output_tokens;
-  count.cachedTokens += result.usage.cached_tokens;
-  count.costUsd += result.cost_usd;
+function addTo(count: ModelCount, result: Pick<Counted, "status" | "usage" | "cost_usd">, sign: 1 | -1): void {
+  if (result.status === "answered") count.answered += sign;
+  else count.failed += sign;
+  count.inputTokens += sign * result.usage.input_tokens;
+  count.outputTokens += sign * result.usage.output_tokens;
+  count.cachedTokens += sign * result.usage.cached_tokens;
+  count.costUsd += sign * result.cost_usd;
 }

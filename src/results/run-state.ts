@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { UserError } from "../job/errors.ts";
 import { findSegments } from "./segments.ts";
+import { removeVoidResults } from "./void-results.ts";
 
 /** What identifies the input of a run; the fields of intake's InputIdentity. */
 export interface InputMark {
@@ -73,4 +74,5 @@ export function refuseChangedInput(state: RunState, found: InputMark, outputPath
 export function removeRunFiles(outputPath: string): void {
   rmSync(statePath(outputPath), { force: true });
   for (const { path } of findSegments(outputPath)) rmSync(path, { force: true });
+  removeVoidResults(outputPath);
 }

@@ -6,6 +6,7 @@ import { rowOfPlace, slotOfPlace } from "../job/consensus.ts";
 import { messageOf, UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
+import { voidedIn } from "./void-results.ts";
 
 /** A recorded result on its way to disk. */
 export interface Recorded {
@@ -77,9 +78,10 @@ const voteMark = "v".charCodeAt(0);
 
 /**
  * Reads a segment in the order it was written; a torn last line (no line end, as a kill in the middle of a write leaves
- * it) is dropped.
+ * it) is dropped, and so is a result that no longer counts.
  */
 export async function* readSegment(path: string): AsyncGenerator<Recorded & { readonly offset: number }> {
+  const voided = voidedIn(path);
   let rest: Buffer = Buffer.alloc(0);
   let restOffset = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -94,7 +96,7 @@ export async function* readSegment(path: string): AsyncGenerator<Recorded & { re
       if (Number.isSafeInteger(row)) {
         const line = data.toString("utf8", tab + 1, end);
         const offset = restOffset + tab + 1;
-        yield isVote ? { row, line, offset, isVote } : { row, line, offset };
+        if (!voided.has(offset)) yield isVote ? { row, line, offset, isVote } : { row, line, offset };
       }
       start = end + 1;
     }

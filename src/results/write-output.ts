@@ -37,6 +37,16 @@ export async function writeInInputOrder(
   }
 }
 
+/** One line of a segment. */
+export function readLineOf(path: string, offset: number): string {
+  const reader = openLineReader(path);
+  try {
+    return reader.lineAt(offset);
+  } finally {
+    reader.close();
+  }
+}
+
 /** Lines of one file by offset, through a few cached blocks: completion order is close to input order. */
 function openLineReader(path: string): { lineAt(offset: number): string; close(): void } {
   const file = openSync(path, "r");

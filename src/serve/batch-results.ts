@@ -91,8 +91,8 @@ export async function* readResults({ resultsPath, workPath }: BatchPlace): Async
   }
   const seen = new Set<number>();
   for (const { path } of findSegments(workPath)) {
-    for await (const { row, line } of readSegment(path)) {
-      if (seen.has(row)) continue;
+    for await (const { row, line, isVote } of readSegment(path)) {
+      if (isVote === true || seen.has(row)) continue;
       seen.add(row);
       yield JSON.parse(line) as ResultLine;
     }

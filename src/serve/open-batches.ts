@@ -184,8 +184,14 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
       store.remove(id);
     },
     change: async (id, change) => ({ ...fulfil(id, change), ...change }),
-    async retryRow(id) {
-      throw new UserError(`rows of batch ${id} cannot be asked again one by one; when it has ended, submit those of its error file as a new batch`);
+    async retryRow(id, row) {
+      const { status } = known(id);
+      if (finalStatuses.includes(status)) {
+        throw new UserError(`batch ${id} has ended as ${status} and its output is final: no row of it is asked again`);
+      }
+      const here = running.get(id);
+      if (here === undefined) throw new UserError(`batch ${id} runs on another server of this directory: ask that one`);
+      await here.batch.retryRow(row);
     },
     results: (id) => readResults(store.placeOf(known(id).id)),
     snapshotOf: (id) => running.get(id)?.batch.snapshot(),

@@ -34,6 +34,7 @@ export interface RunBatchOptions {
 export interface RunningBatch {
   record(): BatchRecord;
   fulfil(wish: BatchWish): void;
+  retryRow(row: number): Promise<void>;
   /** To be called every second or so: counts, expiry. */
   tick(): void;
   snapshot(): RunSnapshot | undefined;
@@ -164,6 +165,11 @@ export function runBatch(options: RunBatchOptions): RunningBatch {
       if (paused !== undefined) batch?.owned.pauseFeeding(paused);
       if (weight !== undefined || paused !== undefined)
         change({ weight: weight ?? record.weight, paused: paused ?? record.paused });
+    },
+    async retryRow(row) {
+      const isAsking = batch !== undefined && record.status === "in_progress";
+      if (isAsking) return batch?.retryRow(row);
+      throw new UserError(`rows of batch ${record.id} are not asked again while it is ${record.status}`);
     },
     tick() {
       if (batch === undefined || finalStatuses.includes(record.status)) return;

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createRowTable } from "../../src/job/row-table.ts";
-import { createFeeder, type PreparedLine } from "../../src/queue/feed.ts";
+import { createFeeder } from "../../src/queue/feed.ts";
 import type { RowToPlace } from "../../src/queue/place-rows.ts";
+import type { PreparedLine } from "../../src/queue/prepared-ahead.ts";
 import { rowToPlace } from "../support/given-batch.ts";
 import { until } from "../support/until.ts";
 
