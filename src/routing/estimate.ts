@@ -35,13 +35,13 @@ export function weighRequest({ messages: own, openaiBody, anthropicBody, answerF
     inputTokens += tokensPerMessage + others * tokensPerImage;
     mostInputTokens += bytes + mostTokensPerMessage + others * mostTokensPerImage;
   }
-  // Tools and schemas are input too; a form's words come a second time when an answer is to be mended.
-  const restBytes =
-    (body === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest))) +
-    (answerForm === undefined ? 0 : 2 * Buffer.byteLength(JSON.stringify(answerForm)) + mostMendingBytes);
+  // Tools and schemas are input too; a form's words come a second time when an answer is to be mended, which is rare.
+  const restBytes = body === undefined ? 0 : Buffer.byteLength(JSON.stringify(rest));
+  const formBytes = answerForm === undefined ? 0 : Buffer.byteLength(JSON.stringify(answerForm));
+  const mostFormBytes = answerForm === undefined ? 0 : 2 * formBytes + mostMendingBytes;
   return {
-    inputTokens: Math.ceil(inputTokens + restBytes / bytesPerToken),
-    mostInputTokens: Math.ceil(mostInputTokens + restBytes),
+    inputTokens: Math.ceil(inputTokens + (restBytes + formBytes) / bytesPerToken),
+    mostInputTokens: Math.ceil(mostInputTokens + restBytes + mostFormBytes),
   };
 }
 

@@ -46,6 +46,12 @@ describe("the weight of a request", () => {
     expect(inputTokens).toBeLessThan(tokens + 40);
   });
 
+  it("expects a form to be said once, and bounds that its answer is mended", () => {
+    const form = { ...user("Good or bad?"), answerForm: { choices: ["good", "bad"] } };
+    expect(weighRequest(form).inputTokens).toBeLessThan(weighRequest(user("Good or bad?")).inputTokens + 20);
+    expect(weighRequest(form).mostInputTokens).toBeGreaterThan(4_000);
+  });
+
   it("looks into the params of an Anthropic batch request, tools and their answers included", () => {
     const blocks = [
       { type: "text", text: "a".repeat(400) },
