@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { Adapter } from "../workers/adapter.ts";
 import { adapters } from "../workers/index.ts";
 import { findModel } from "./config/ad-hoc.ts";
+import { rowsTogether } from "./config/limits.ts";
 import type { JobLabels, RowAction, RowPayload, Settlement } from "./job/batch.ts";
 import { messageOf } from "./job/errors.ts";
 import { processTimeoutMs } from "./job/heartbeat.ts";
@@ -37,7 +38,7 @@ import { connectRedis } from "./queue/connection.ts";
 import { forgetOwnerless } from "./queue/forget-ownerless.ts";
 import { watchMemory } from "./queue/memory-watch.ts";
 import { fleetNames } from "./queue/names.ts";
-import { createPlaceRows, placeHop } from "./queue/place-rows.ts";
+import { createPlaceRows, type PlaceRows, placeHop } from "./queue/place-rows.ts";
 import { identityOfThisProcess } from "./queue/process-identity.ts";
 import { agreeOnProtocol } from "./queue/protocol-version.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
@@ -84,7 +85,10 @@ export async function joinFleet(options: JoinOptions) {
   const queues = openTierQueues(queueRedis, names, traces?.ofQueues);
   const claims = createBatchClaims(redis, names);
   const memory = watchMemory(redis);
-  const placeRows = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
+  const togetherIn = new Map(Object.keys(config.tiers).map((tier) => [tier, rowsTogether(config, tier)]));
+  const placeAll = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
+  const placeRows: PlaceRows = (place, rows, rowsPerJob) =>
+    placeAll(place, rows, (tier) => Math.min(rowsPerJob(tier), togetherIn.get(tier) ?? 1));
   const record = createRecorder(redis, names, processId, incarnation.mayBeRebuilt, noteTrouble("record"));
   const gate = createGate(redis, names, processId, incarnation.current, noteTrouble("gate"));
   const whose = { processId, identity: identityOfThisProcess() };

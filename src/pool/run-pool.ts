@@ -66,8 +66,19 @@ export function runPool(
   let share = pool.sizes.divisible;
   let stopping = false;
   let fallbackTimer: NodeJS.Timeout | undefined;
+  let mayClaim = true;
+  let claimed = 0;
 
   async function process(job: Job, token?: string): Promise<unknown> {
+    claimed++;
+    try {
+      return await execute(job, token);
+    } finally {
+      claimed--;
+    }
+  }
+
+  async function execute(job: Job, token?: string): Promise<unknown> {
     const labels = job.data as Partial<JobLabels> | null;
     if (job.attemptsStarted === 1) context.meter.queueWaited(pool.tier.name, Date.now() - job.timestamp);
     const ending =
@@ -118,7 +129,8 @@ export function runPool(
     if (stopping) return;
     const slots = Math.min(share, pool.allowance());
     const waitsBeforeFallbackMs = (pool.fallbackAtMs() ?? Date.now() + pool.tier.fallbackAfterMs) - Date.now();
-    if (share === 0 || (slots === 0 && waitsBeforeFallbackMs > 0)) {
+    mayClaim = share > 0 && (slots > 0 || waitsBeforeFallbackMs <= 0);
+    if (!mayClaim) {
       void worker.pause(true);
       if (share > 0) fallbackTimer = setTimeout(applyCapacity, waitsBeforeFallbackMs + 1);
       return;
@@ -126,8 +138,16 @@ export function runPool(
     // Rows of a tier that stays down are claimed one at a time, so that they can move to their next model.
     pool.setLimit(Math.max(1, slots));
     const isReduced = slots < Math.min(share, pool.sizes.own());
+    const wasFull = claimed >= worker.concurrency;
     worker.concurrency = isReduced ? Math.max(1, slots) : rowsToClaim(Math.max(1, slots), pool.pace);
     if (worker.isPaused()) void worker.resume();
+    else if (wasFull && claimed < worker.concurrency) void wake();
+  }
+
+  /** A full worker looks at its concurrency only when a job ends, which may be minutes away, or when it is resumed. */
+  async function wake(): Promise<void> {
+    await worker.pause(true);
+    if (mayClaim && !stopping) await worker.resume();
   }
 
   return {
