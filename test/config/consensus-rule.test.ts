@@ -1,0 +1,39 @@
+import { expect, it } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import type { ConfigFile } from "../../src/config/schema.ts";
+import { createRowParser } from "../../src/intake/parse-row.ts";
+
+const load = (consensus: object) => {
+  const tier = { provider: "openai-compatible", baseUrl: "http://127.0.0.1:1/v1", location: "local" };
+  const models = { a: { tier: "lab", model: "a" }, b: { tier: "lab", model: "b" }, c: { tier: "lab", model: "c" } };
+  const file = { tiers: { lab: tier }, models, tasks: { simple: { primary: "a", consensus } } };
+  return loadConfig({ config: file as unknown as ConfigFile, environment: { HOME: "/nowhere" } });
+};
+
+it.each<[string, object, RegExp]>([
+  ["one model", { models: ["a"] }, /consensus\.models.*two|at least/is],
+  ["the same model twice", { models: ["a", "a"] }, /consensus\.models.*(twice|different)/is],
+  ["a threshold of 0", { models: ["a", "b"], threshold: 0 }, /consensus\.threshold/],
+  ["a threshold of 1.5", { models: ["a", "b"], threshold: 1.5 }, /consensus\.threshold/],
+  ["an unknown alias", { models: ["a", "bb"] }, /"?bb"?.*"?b"?/is],
+  ["a judge that is no alias", { models: ["a", "b"], judge: "nobody" }, /nobody/],
+])("a task's consensus with %s is refused with its place", async (_what, consensus, words) => {
+  await expect(load(consensus)).rejects.toThrow(words);
+});
+
+it("takes a threshold of 1, and fills in none that is not said", async () => {
+  const { tasks } = await load({ models: ["a", "b", "c"], threshold: 1 });
+  expect(tasks.simple).toMatchObject({ consensus: { models: ["a", "b", "c"], threshold: 1 } });
+});
+
+it.each([
+  ["one model", { models: ["a"] }],
+  ["the same model twice", { models: ["a", "a"] }],
+  ["a threshold of 0", { models: ["a", "b"], threshold: 0 }],
+  ["a threshold of 1.5", { models: ["a", "b"], threshold: 1.5 }],
+  ["something that is no rule", "all of them"],
+])("a row's consensus with %s makes that row unusable, and says why", (_what, consensus) => {
+  const parse = createRowParser({ strict: false, kind: "rows" });
+  const parsed = parse(Buffer.from(JSON.stringify({ prompt: "x", consensus })), 1);
+  expect(parsed).toMatchObject({ ok: false, message: expect.stringContaining("consensus") });
+});
