@@ -2,7 +2,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import { findExecutable, readVariable } from "../../src/config/environment.ts";
 import { afterTests } from "./clean-up.ts";
 
-/** The Chromium of this machine: scripts/setup/chromium.sh installs Debian's. Undefined where there is none. */
+/** The Chromium of this machine (`apt-get install chromium`). Undefined where there is none. */
 export const chromiumPath: string | undefined = [
   readVariable("PROMPTFLEET_CHROMIUM"),
   findExecutable("chromium"),
