@@ -17,7 +17,7 @@ export async function* readFlatResults(path: string): AsyncGenerator<ResultLine>
   const bytes = path.endsWith(".gz") ? pipeline(file, createGunzip(), () => {}) : file;
   let index = 0;
   try {
-    for await (const fields of /\.csv(\.gz)?$/.test(path) ? csvRecords(bytes) : jsonObjects(bytes)) {
+    for await (const fields of /\.csv(\.gz)?$/.test(path) ? csvRecords(bytes) : readJsonObjects(bytes)) {
       const result = fields === undefined ? undefined : resultOf(fields, index);
       if (result === undefined) {
         throw new UserError(
@@ -37,8 +37,11 @@ export async function* readFlatResults(path: string): AsyncGenerator<ResultLine>
   }
 }
 
-/** Not node:readline, which also ends lines at U+2028. */
-async function* jsonObjects(bytes: AsyncIterable<Buffer>): AsyncGenerator<Fields | undefined> {
+/**
+ * One a line; undefined for a line that holds none. Not by node:readline, which also ends lines at U+2028, as answers may
+ * have it.
+ */
+export async function* readJsonObjects(bytes: AsyncIterable<Buffer>): AsyncGenerator<Fields | undefined> {
   let parts: Buffer[] = [];
   for await (const chunk of bytes) {
     let start = 0;

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import type { ResultLine } from "../job/result.ts";
 import type { OwnedBatch } from "../own-batch.ts";
 import { openOutput } from "../results/output-target.ts";
+import { readJsonObjects } from "../results/read-results.ts";
 import { findSegments, readSegment } from "../results/segments.ts";
 import { writeInInputOrder } from "../results/write-output.ts";
 import type { BatchCounts, BatchRecord, BatchUsage } from "./batch-record.ts";
@@ -100,6 +100,8 @@ export async function* readResults({ resultsPath, workPath }: BatchPlace): Async
 }
 
 async function* readWhole(path: string): AsyncGenerator<ResultLine> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) yield JSON.parse(line) as ResultLine;
+  for await (const result of readJsonObjects(createReadStream(path))) {
+    if (result === undefined) throw new Error(`${path} has a line that is no result`);
+    yield result as unknown as ResultLine;
+  }
 }

@@ -145,3 +145,15 @@ it("a second server of the same data directory sees a batch, changes it, and tak
   await untilEnded(second.client, third.id);
   expect((await second.client.batches.list()).data.map((batch) => batch.id)).toEqual([third.id, id]);
 }, 60_000);
+
+it("an answer may hold any character, also those that some take for the end of a line", async () => {
+  const text = "one\u2028two\u2029three\u0085four";
+  const { client } = await givenServer(redis, { backend: { answer: () => text } });
+  const { id } = await givenBatchOf(client, batchLines(2));
+  const ended = await untilEnded(client, id);
+  expect(ended).toMatchObject({ status: "completed", request_counts: { completed: 2, failed: 0 } });
+  const lines = await linesOfFile(client, ended.output_file_id);
+  expect(lines.map(({ response }) => response)).toMatchObject(
+    [1, 2].map(() => ({ body: { choices: [{ message: { content: text } }] } })),
+  );
+});
