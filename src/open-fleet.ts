@@ -18,6 +18,8 @@ export interface OpenFleetOptions {
   readonly dataDirectory: string;
   /** Audit and spend are kept in the data directory. Default true. */
   readonly keepsRecords?: boolean;
+  readonly replaceConfig?: boolean;
+  readonly pullModels?: boolean;
   /** A slot of each tier and a request of each limit are kept for online calls. Default false. */
   readonly servesOnline?: boolean;
   /** Adapters beside the built-in ones, by provider. */
@@ -46,6 +48,8 @@ export async function openFleet(options: OpenFleetOptions): Promise<OpenFleet> {
       config,
       redis: redis.address,
       alone: redis.alone,
+      replaceConfig: options.replaceConfig ?? false,
+      pullModels: options.pullModels ?? false,
       latencies,
       auditDirectory: keepsRecords ? auditFolder(dataDirectory) : undefined,
       ledgerDirectory: keepsRecords ? spendFolder(dataDirectory) : undefined,

@@ -13,7 +13,7 @@ import { forTerminal } from "./answer-columns.ts";
 import { figuresOf } from "./ask-display.ts";
 import { readPrompts } from "./ask-prompts.ts";
 import { type Asking, askSideBySide, type Question } from "./ask-together.ts";
-import { onStopSignals } from "./run.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 export interface AskFlags {
   readonly task?: string;

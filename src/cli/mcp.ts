@@ -1,7 +1,8 @@
 import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { serveStdio } from "../serve/mcp/stdio.ts";
-import { onStopSignals } from "./run.ts";
+import { say } from "./say.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 export interface McpFlags {
   readonly root: readonly string[];
@@ -28,7 +29,7 @@ export async function mcp(flags: McpFlags): Promise<number> {
       stdin: process.stdin,
       stdout: process.stdout,
       signal: stop.signal,
-      onTrouble: (line) => void process.stderr.write(`${line}\n`),
+      onTrouble: say,
     });
   } finally {
     removeHandlers();

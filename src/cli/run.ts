@@ -19,6 +19,8 @@ import { lockPath } from "../results/run-state.ts";
 import type { FileRun } from "../run-file.ts";
 import type { RunPages } from "../serve/serve-run.ts";
 import { startDisplay } from "./display.ts";
+import { say } from "./say.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 export interface RunFlags {
   readonly output: string;
@@ -217,10 +219,6 @@ async function watch(fileRun: FileRun, { json }: RunFlags, planned: RunPlan | un
   }
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
 /** Segments of a run to stdout have no OUTPUT to lie beside. */
 function stdoutWorkPath(dataDirectory: string, source: string): string {
   const directory = join(dataDirectory, "stdout");
@@ -235,16 +233,3 @@ function hashedFlags(flags: RunFlags) {
 }
 
 const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
-
-export function onStopSignals(first: () => void, second: () => void): () => void {
-  let count = 0;
-  const onSignal = () => {
-    count++;
-    if (count === 1) first();
-    else second();
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-  return () => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-  };
-}

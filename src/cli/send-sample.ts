@@ -3,7 +3,8 @@ import { chooseSample } from "../routing/choose-sample.ts";
 import type { FileRun } from "../run-file.ts";
 import { startDisplay } from "./display.ts";
 import { usd } from "./plan-text.ts";
-import { onStopSignals, type PartOfRun } from "./run.ts";
+import type { PartOfRun } from "./run.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 const lookEveryMs = 50;
 

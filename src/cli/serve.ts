@@ -2,7 +2,8 @@ import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { joinRedis } from "../join-redis.ts";
 import { startServer } from "../serve/server.ts";
-import { onStopSignals } from "./run.ts";
+import { say } from "./say.ts";
+import { untilStopped } from "./stop-signals.ts";
 
 export interface ServeFlags {
   readonly host: string;
@@ -19,14 +20,11 @@ export interface ServeFlags {
   readonly grace?: number;
 }
 
-const defaultGraceMs = 30_000;
-
 /** `promptfleet serve`: the batch server, until SIGINT or SIGTERM. Batches that have not ended then go on at its next start. */
 export async function serve(flags: ServeFlags): Promise<number> {
   const config = await loadConfig({ configPath: flags.config, fleet: flags.fleet, concurrency: flags.concurrency });
   const dataDirectory = dataFolder(flags.dataDir);
   const redis = await joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
-  const graceMs = flags.grace ?? defaultGraceMs;
   try {
     if (redis.notice !== undefined) say(redis.notice);
     const server = await startServer({
@@ -40,22 +38,14 @@ export async function serve(flags: ServeFlags): Promise<number> {
       pullModels: flags.pull,
       onNotice: say,
     });
-    const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
-    const removeHandlers = onStopSignals(stop, () => server.handBack());
+    const stopped = untilStopped(flags.grace, () => server.handBack());
     const working = server.tiers.length === 0 ? "without pools of its own" : `working ${server.tiers.join(", ")}`;
     say(`serving fleet ${config.fleet} at ${server.url}, ${working}`);
-    await stopped;
-    say(`stopping: what is in flight has ${graceMs / 1_000} s to end; a second signal hands it back at once`);
-    const graceEnd = setTimeout(() => server.handBack(), graceMs);
+    const endGrace = await stopped;
     await server.stop();
-    clearTimeout(graceEnd);
-    removeHandlers();
+    endGrace();
   } finally {
     await redis.leave();
   }
   return 0;
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { terminalHints } from "../config/environment.ts";
 import { widthOf } from "./layout.ts";
-import { onStopSignals } from "./run.ts";
 import {
   batchLines,
   exitCodeOf,
@@ -14,6 +13,7 @@ import {
   tierLines,
 } from "./served-batch.ts";
 import { openServerClient, type ServerClient, type ServerFlags } from "./server-client.ts";
+import { onStopSignals } from "./stop-signals.ts";
 
 export interface StatusFlags extends ServerFlags {
   readonly watch: boolean;

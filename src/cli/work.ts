@@ -1,16 +1,15 @@
 import { adapters } from "../../workers/index.ts";
-import { auditFolder, dataFolder, redisUrl, spendFolder } from "../config/environment.ts";
+import { dataFolder, redisUrl } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
-import { type Fleet, joinFleet } from "../fleet.ts";
-import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
+import type { Fleet } from "../fleet.ts";
+import { runInbox } from "../foreign-jobs.ts";
 import { UserError } from "../job/errors.ts";
-import { createLatencies } from "../job/latency.ts";
-import { joinRedis } from "../join-redis.ts";
 import { openLiveBatch } from "../live-batch.ts";
-import { createRowPlanner } from "../plan-row.ts";
-import { createRouter } from "../routing/choose-model.ts";
+import { openFleet } from "../open-fleet.ts";
 import { tierUsability } from "../routing/usable-tier.ts";
 import type { WorkerMetrics } from "../serve/worker-metrics.ts";
+import { say } from "./say.ts";
+import { untilStopped } from "./stop-signals.ts";
 import { sayWaits } from "./work-waits.ts";
 
 export interface WorkFlags {
@@ -28,8 +27,6 @@ export interface WorkFlags {
   readonly metricsHost: string;
 }
 
-const defaultGraceMs = 30_000;
-
 /**
  * `promptfleet work`: pools only, until SIGINT or SIGTERM. What is in flight then is finished first; what is left when its
  * time is over, or at a second signal, is handed back without an attempt being counted.
@@ -41,23 +38,14 @@ export async function work(flags: WorkFlags): Promise<number> {
   const config = await loadConfig({ configPath: flags.config, fleet: flags.fleet, concurrency: flags.concurrency });
   const usable = tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const tiers = chooseTiers(flags.tiers, Object.keys(config.tiers), usable);
-  const dataDirectory = dataFolder(flags.dataDir);
-  const redis = await joinRedis({ url: flags.redis, dataDirectory, trustedHosts: config.policy.trustedHosts });
-  const latencies = createLatencies();
-  const plan = createRowPlanner(createRouter(config, usable, {}, latencies), config, redis);
-  const fleet: Fleet = await joinFleet({
+  const { fleet, plan, leaveRedis } = await openFleet({
     config,
-    redis: redis.address,
-    alone: redis.alone,
+    redis: flags.redis,
+    dataDirectory: dataFolder(flags.dataDir),
     replaceConfig: flags.replaceConfig,
     pullModels: flags.pull,
-    latencies,
-    auditDirectory: auditFolder(dataDirectory),
-    ledgerDirectory: spendFolder(dataDirectory),
-    noPrivateRows: redis.noPrivateRows,
-    foreignJob: createForeignJobs(() => fleet, plan),
+    usable,
   });
-  const graceMs = flags.grace ?? defaultGraceMs;
   const stopSaying = sayWaits(fleet, say);
   let metrics: WorkerMetrics | undefined;
   try {
@@ -65,25 +53,21 @@ export async function work(flags: WorkFlags): Promise<number> {
     for (const tier of tiers) await fleet.startPool(tier);
     const batch = await openLiveBatch(fleet, async () => {});
     const inbox = runInbox(fleet, batch, plan);
-    const signals = listenForStop();
+    const stopped = untilStopped(flags.grace, () => {
+      for (const { pool } of fleet.pools()) pool.abort();
+    });
     if (metrics !== undefined) say(`metrics at ${metrics.url}/metrics`);
     say(`working ${tiers.join(", ")} of fleet ${config.fleet}; Ctrl-C finishes what is in flight and leaves`);
-    await signals.first;
-    const handBack = () => {
-      for (const { pool } of fleet.pools()) pool.abort();
-    };
-    const graceEnd = setTimeout(handBack, graceMs);
-    void signals.second.then(handBack);
-    say(`stopping: what is in flight has ${graceMs / 1_000} s to end; a second signal hands it back at once`);
+    const endGrace = await stopped;
     await inbox.close();
     await fleet.leave(true);
-    clearTimeout(graceEnd);
     await batch.close();
+    endGrace();
   } finally {
     stopSaying();
     metrics?.close();
     await fleet.close();
-    await redis.leave();
+    await leaveRedis();
   }
   return 0;
 }
@@ -108,17 +92,4 @@ function chooseTiers(
   if (tiers.length === 0)
     throw new UserError("no tier of the config has an adapter and a key here; see --tiers and --config");
   return tiers;
-}
-
-function listenForStop(): { readonly first: Promise<void>; readonly second: Promise<void> } {
-  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  let signals = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => (++signals === 1 ? first : second).resolve());
-  }
-  return { first: first.promise, second: second.promise };
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
