@@ -1,5 +1,4 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import type { Express } from "express";
 import { messageOf, UserError } from "../job/errors.ts";
 import type { FileRun } from "../run-file.ts";
@@ -7,6 +6,7 @@ import { createAccess } from "./access.ts";
 import { createRunApp } from "./app.ts";
 import { serverOptions } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
+import { listen } from "./listen.ts";
 import { runAsBatch, type ShownRun } from "./run-as-batch.ts";
 
 export interface RunPages {
@@ -29,13 +29,14 @@ export async function openRunPages(port: number | undefined): Promise<RunPages> 
     if (app !== undefined) app(request, response);
     else response.writeHead(503, { "Retry-After": "1" }).end("the run has not begun yet\n");
   });
-  await listen(http, port ?? usualPort).catch((error) => {
-    if (port === undefined) return listen(http, 0);
-    throw new UserError(`--serve: cannot listen on 127.0.0.1:${port}: ${messageOf(error)}; choose another port`);
+  const host = "127.0.0.1";
+  const url = await listen(http, { host, port: port ?? usualPort }, "choose another port").catch((error) => {
+    if (port === undefined) return listen(http, { host, port: 0 }, "free a port");
+    throw new UserError(`--serve: ${messageOf(error)}`);
   });
   http.unref();
   return {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    url,
     show(run, about) {
       const { fleet } = run;
       const { batches, files, close } = runAsBatch({ ...about, snapshot: () => run.snapshot() });
@@ -56,14 +57,4 @@ export async function openRunPages(port: number | undefined): Promise<RunPages> 
       http.closeAllConnections();
     },
   };
-}
-
-function listen(http: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    http.once("error", reject);
-    http.listen(port, "127.0.0.1", () => {
-      http.off("error", reject);
-      resolve();
-    });
-  });
 }

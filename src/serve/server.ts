@@ -1,13 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { adapters } from "../../workers/index.ts";
 import type { Config } from "../config/config.ts";
 import { auditFolder, spendFolder } from "../config/environment.ts";
 import { type Fleet, joinFleet } from "../fleet.ts";
 import { createForeignJobs, runInbox } from "../foreign-jobs.ts";
-import { messageOf, UserError } from "../job/errors.ts";
 import { createLatencies } from "../job/latency.ts";
 import type { JoinedRedis } from "../join-redis.ts";
 import { openLiveBatch } from "../live-batch.ts";
@@ -16,6 +14,7 @@ import { assertMayListen, readAccess } from "./access.ts";
 import { createApp } from "./app.ts";
 import { serverOptions } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
+import { listen } from "./listen.ts";
 import { type OpenBatches, openBatches } from "./open-batches.ts";
 import { openFiles } from "./open-files.ts";
 import { createServedLines } from "./served-lines.ts";
@@ -106,16 +105,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 
   let http: Server;
+  let url: string;
   try {
     webhooks = await openWebhooks(context, { onNotice: options.onNotice });
-    http = await listen(context, options);
+    http = createServer(serverOptions, createApp(context));
+    url = await listen(http, options, "choose another --port");
   } catch (error) {
     await close();
     throw error;
   }
-  const { port } = http.address() as AddressInfo;
   return {
-    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    url,
     context,
     tiers,
     async stop() {
@@ -129,14 +129,4 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       for (const { pool } of fleet.pools()) pool.abort();
     },
   };
-}
-
-function listen(context: ServeContext, { host, port }: ServerOptions): Promise<Server> {
-  const http = createServer(serverOptions, createApp(context));
-  return new Promise((resolve, reject) => {
-    http.once("error", (error) => {
-      reject(new UserError(`cannot listen on ${host}:${port}: ${messageOf(error)}; choose another --port`));
-    });
-    http.listen(port, host, () => resolve(http));
-  });
 }

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Fleet } from "../fleet.ts";
-import { messageOf, UserError } from "../job/errors.ts";
+import { messageOf } from "../job/errors.ts";
+import { listen } from "./listen.ts";
 import { countedSamples, noticedSamples } from "./metric-samples.ts";
 import { createMetricsWriter, metricsContentType, plainSample } from "./render-metrics.ts";
 
@@ -37,15 +37,8 @@ export async function serveWorkerMetrics(
     if (page === undefined || request.method !== "GET") return sendStatus(response, 404, "there is no such page");
     void Promise.resolve(page(response)).catch((error) => sendStatus(response, 500, messageOf(error)));
   });
-  await new Promise<void>((resolve, reject) => {
-    http.once("error", (error) => {
-      reject(new UserError(`cannot listen on ${host}:${port}: ${messageOf(error)}; choose another --metrics-port`));
-    });
-    http.listen(port, host, resolve);
-  });
-  const { port: bound } = http.address() as AddressInfo;
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
+    url: await listen(http, { host, port }, "choose another --metrics-port"),
     close() {
       http.close();
       http.closeAllConnections();
