@@ -9,12 +9,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../test/support/free-port.ts";
 import { seededRandom } from "../../test/support/simulated-answers.ts";
 import type { Figure } from "./figures.ts";
 import { builtProgram } from "./fleet-run.ts";
@@ -168,14 +167,6 @@ function summarise(processes: string, stats: QuotaStats, fromMs: number, toMs: n
   }
   const throttled = Object.values(stats.throttled).reduce((sum, count) => sum + count, 0);
   return { processes, use, throttledShare: throttled / (calls + throttled), redisUsPerRow: (cpuMs * 1_000) / calls };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 export async function measureQuota(

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pass } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type FixtureMatch, LLMock } from "@copilotkit/aimock";
 import { readVariable } from "../../src/config/environment.ts";
+import { freePort } from "../../test/support/free-port.ts";
 import { type RunTarget, someKey } from "./run-target.ts";
 
 export interface ServerOptions {
@@ -189,13 +189,4 @@ async function endChild(child: ChildProcess): Promise<void> {
   child.kill();
   await Promise.race([closed, pass(10_000)]);
   child.kill("SIGKILL");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port to be had");
-  return address.port;
 }

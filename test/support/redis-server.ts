@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -9,6 +8,7 @@ import { beforeAll } from "vitest";
 import { findExecutable, readVariable } from "../../src/config/environment.ts";
 import { chooseRedisBinary } from "../../src/queue/redis-binary.ts";
 import { afterTests } from "./clean-up.ts";
+import { freePort } from "./free-port.ts";
 import { until } from "./until.ts";
 
 /** A private redis-server, on a unix socket in a folder of its own. */
@@ -97,10 +97,7 @@ function prepareRedis(): TestRedis {
       rmSync(join(folder, "appendonlydir"), { recursive: true, force: true });
     },
     async listenOnPort() {
-      const probe = createServer().listen(0, "127.0.0.1");
-      await once(probe, "listening");
-      const { port } = probe.address() as { port: number };
-      await new Promise((resolve) => probe.close(resolve));
+      const port = await freePort();
       await client.config("SET", "port", String(port));
       return `redis://127.0.0.1:${port}`;
     },

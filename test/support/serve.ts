@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
 import OpenAI, { toFile } from "openai";
 import { buildConfig } from "../../src/config/build.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -7,6 +5,7 @@ import type { ConfigFile } from "../../src/config/schema.ts";
 import { type RunningServer, startServer } from "../../src/serve/server.ts";
 import { afterTests } from "./clean-up.ts";
 import { type CliProcess, givenProject, type Project, type ProjectOptions } from "./cli.ts";
+import { freePort } from "./free-port.ts";
 import { givenBackend } from "./given-backend.ts";
 import type { TestRedis } from "./redis-server.ts";
 import type { SimulatedBackend } from "./simulated-backend.ts";
@@ -117,14 +116,6 @@ async function startServe(project: Project, port: number, args: readonly string[
     process,
     startAgain: (...more) => startServe(project, port, [...args, ...more]),
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** OpenAI batch lines `PREFIX0`, `PREFIX1`, …; the simulated backend counts them by these ids. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterTests } from "./clean-up.ts";
+import { freePort } from "./free-port.ts";
 
 /** A SIMULATED Redis that answers INFO with this text and everything else with OK. Returns its URL. */
 export async function simulatedRedis(info: string): Promise<string> {
@@ -19,9 +20,5 @@ export async function simulatedRedis(info: string): Promise<string> {
 
 /** A URL at which nothing listens. */
 export async function deadRedisUrl(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return `redis://127.0.0.1:${port}`;
+  return `redis://127.0.0.1:${await freePort()}`;
 }
