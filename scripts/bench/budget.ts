@@ -5,13 +5,12 @@
  *   node scripts/bench/budget.ts [--runs 50] [--rows 200] [--pools 4] [--program dist/src/cli.js]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { seededRandom } from "../../test/support/simulated-answers.ts";
 import { until } from "../../test/support/until.ts";
 import { type ProgramProcess, startProgram } from "../chaos/program-process.ts";
 import { startRedisProcess } from "../chaos/redis-process.ts";
+import { chatAnswer, startChatServer } from "./chat-server.ts";
 import { type Figure, inWords, median } from "./figures.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
@@ -41,41 +40,30 @@ export interface BudgetResult {
 export async function measureBudgets({ program, runs, rows, pools }: BudgetOptions): Promise<BudgetResult> {
   let [billedUsd, failures] = [0, 0];
   let random = seededRandom(1);
-  const server = createServer((request, response) => {
-    let text = "";
-    request.on("data", (part) => {
-      text += part;
-    });
-    request.on("end", () => {
-      if (request.method === "GET") return void response.end('{"object":"list","data":[{"id":"m"}]}');
-      const inputTokens = Math.ceil(text.length / 5);
-      const outputTokens = Math.ceil(random() * mostTokens);
-      const luck = random();
-      setTimeout(() => {
-        if (luck < 0.05) {
-          failures++;
-          response.statusCode = 500;
-          return void response.end('{"error":{"message":"simulated"}}');
-        }
-        billedUsd += (inputTokens * price.inputPerMTok + outputTokens * price.outputPerMTok) / 1e6;
-        const usage = { prompt_tokens: inputTokens, completion_tokens: outputTokens };
-        const message = { role: "assistant", content: "word" };
-        const body = JSON.stringify({ model: "m", choices: [{ index: 0, message, finish_reason: "stop" }], usage });
-        if (luck > 0.05 + 0.05) return void response.end(body);
+  const server = await startChatServer((text, response) => {
+    const inputTokens = Math.ceil(text.length / 5);
+    const outputTokens = Math.ceil(random() * mostTokens);
+    const luck = random();
+    setTimeout(() => {
+      if (luck < 0.05) {
         failures++;
-        response.write(body.slice(0, 20), () => response.socket?.resetAndDestroy());
-      }, latencyMs);
-    });
+        response.statusCode = 500;
+        return void response.end('{"error":{"message":"simulated"}}');
+      }
+      billedUsd += (inputTokens * price.inputPerMTok + outputTokens * price.outputPerMTok) / 1e6;
+      const body = chatAnswer("word", inputTokens, outputTokens);
+      if (luck > 0.05 + 0.05) return void response.end(body);
+      failures++;
+      response.write(body.slice(0, 20), () => response.socket?.resetAndDestroy());
+    }, latencyMs);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
 
   try {
     return await inWorkplace(async (workplace) => {
       const redis = await startRedisProcess(join(workplace, "redis"));
       const lab = {
         provider: "openai-compatible",
-        baseUrl: `http://127.0.0.1:${port}/v1`,
+        baseUrl: server.baseUrl,
         location: "local",
         concurrency: 16,
       };
@@ -138,7 +126,6 @@ export async function measureBudgets({ program, runs, rows, pools }: BudgetOptio
       }
     });
   } finally {
-    server.closeAllConnections();
     server.close();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureProcess, type ProcessMeasure } from "./measure-process.ts";
 import { checkAnswers } from "./prompts.ts";
@@ -17,6 +17,8 @@ export interface FleetRun {
   readonly port: number;
   /** Default: "auto". */
   readonly concurrency?: number | undefined;
+  /** A whole models.json, instead of one made of the server's port and the concurrency. */
+  readonly config?: object;
   readonly nodeOptions?: readonly string[];
 }
 
@@ -33,7 +35,7 @@ export const outputName = "output.jsonl";
  * @throws Error when it fails or a row has no answer.
  */
 export async function measureFleetRun(run: FleetRun): Promise<{ client: ProcessMeasure; redis: RedisMeasure }> {
-  const { program, directory, input, rows, port, concurrency, nodeOptions = [] } = run;
+  const { program, directory, input, rows, nodeOptions = [] } = run;
   mkdirSync(directory, { recursive: true });
   const dataDirectory = join(directory, "data");
   const output = join(directory, outputName);
@@ -42,16 +44,23 @@ export async function measureFleetRun(run: FleetRun): Promise<{ client: ProcessM
     const client = await measureProcess({
       nodeOptions: [...firstLineOptions(program), ...nodeOptions],
       directory,
-      args: [
-        program,
-        ...["run", input, "-o", output, "--json", "--data-dir", dataDirectory],
-        ...["--base-url", `http://127.0.0.1:${port}/v1`, "--model", "sim"],
-        ...(concurrency === undefined ? [] : ["--concurrency", `127.0.0.1-${port}=${concurrency}`]),
-      ],
+      args: [program, ...["run", input, "-o", output, "--json", "--data-dir", dataDirectory], ...whereToAsk(run)],
     });
     await checkAnswers(output, rows);
     return { client, redis: await watch.stop() };
   } finally {
     await watch.stop();
   }
+}
+
+function whereToAsk({ directory, port, concurrency, config }: FleetRun): string[] {
+  if (config !== undefined) {
+    const path = join(directory, "models.json");
+    writeFileSync(path, JSON.stringify(config));
+    return ["--config", path];
+  }
+  return [
+    ...["--base-url", `http://127.0.0.1:${port}/v1`, "--model", "sim"],
+    ...(concurrency === undefined ? [] : ["--concurrency", `127.0.0.1-${port}=${concurrency}`]),
+  ];
 }

@@ -2,15 +2,14 @@
  * What an online call by a server costs above the same call made directly, one at a time, against a SIMULATED server that
  * answers at once: node scripts/bench/online.ts [--calls N] [--program PATH]
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { createInterface } from "node:readline";
 import { Pool } from "undici";
+import { until } from "../../test/support/until.ts";
+import { startProgram } from "../chaos/program-process.ts";
 import { type Figure, inWords, median } from "./figures.ts";
-import { builtProgram, firstLineOptions } from "./fleet-run.ts";
+import { builtProgram } from "./fleet-run.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
 import { startInstantServer } from "./simulated-server.ts";
 import { inWorkplace } from "./workplace.ts";
@@ -90,24 +89,19 @@ async function startServer(directory: string, program: string, baseUrl: string):
   };
   const path = join(directory, "promptfleet.json");
   writeFileSync(path, JSON.stringify(config));
-  const args = [program, "serve", "--port", "0", "--config", path, "--data-dir", join(directory, "data")];
-  const child = spawn(process.execPath, [...firstLineOptions(program), ...args], {
-    stdio: ["ignore", "ignore", "pipe"],
+  const args = ["serve", "--port", "0", "--config", path, "--data-dir", join(directory, "data")];
+  const served = startProgram(program, args, directory);
+  const url = await until("the server to serve", () => {
+    if (!served.isRunning()) throw new Error(`the server ended at its start: ${served.stderr()}`);
+    return /serving fleet .* at (http:[^\s,]+)/.exec(served.stderr())?.[1];
   });
-  const ended = once(child, "exit");
-  for await (const line of createInterface({ input: child.stderr })) {
-    const url = /serving fleet .* at (http:[^\s,]+)/.exec(line)?.[1];
-    if (url === undefined) continue;
-    child.stderr.resume();
-    return {
-      url,
-      async stop() {
-        child.kill("SIGTERM");
-        await ended;
-      },
-    };
-  }
-  throw new Error("the server ended at its start");
+  return {
+    url,
+    async stop() {
+      served.signal("SIGTERM");
+      await served.ended;
+    },
+  };
 }
 
 function figuresOf({ direct, online, limited }: Omit<OnlineMeasured, "figures">): Figure[] {

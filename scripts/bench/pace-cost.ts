@@ -3,15 +3,12 @@
  * held to a rate. The server is SIMULATED and answers at once.
  *   node scripts/bench/pace-cost.ts [--rows 20000] [--perSecond 500] [--seconds 20] [--program dist/src/cli.js]
  */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Figure, inWords } from "./figures.ts";
-import { builtProgram, firstLineOptions, outputName } from "./fleet-run.ts";
-import { measureProcess } from "./measure-process.ts";
-import { checkAnswers, writePrompts } from "./prompts.ts";
+import { builtProgram, measureFleetRun } from "./fleet-run.ts";
+import { writePrompts } from "./prompts.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
 import { startInstantServer } from "./simulated-server.ts";
-import { watchRedis } from "./watch-redis.ts";
 import { inWorkplace } from "./workplace.ts";
 
 export interface PaceCostOptions {
@@ -33,31 +30,13 @@ export async function measurePaceCost(options: PaceCostOptions): Promise<{ reado
   try {
     return await inWorkplace(async (workplace) => {
       async function run(name: string, count: number, limits: object | undefined) {
-        const directory = join(workplace, name);
-        mkdirSync(directory);
-        const input = join(directory, "input.jsonl");
+        const input = join(workplace, `${name}.jsonl`);
         await writePrompts(input, count);
-        const lab = {
-          provider: "openai-compatible",
-          baseUrl: server.baseUrl,
-          location: "local",
-          concurrency: 100,
-          limits,
-        };
+        const { port, baseUrl } = server;
+        const lab = { provider: "openai-compatible", baseUrl, location: "local", concurrency: 100, limits };
         const models = { small: { tier: "lab", model: "sim" } };
-        const config = join(directory, "models.json");
-        writeFileSync(config, JSON.stringify({ tiers: { lab }, models, tasks: { simple: { primary: "small" } } }));
-        const data = join(directory, "data");
-        const output = join(directory, outputName);
-        const watch = watchRedis(join(data, "redis", "redis.sock"));
-        const client = await measureProcess({
-          nodeOptions: firstLineOptions(program),
-          directory,
-          args: [program, "run", input, "-o", output, "--config", config, "--data-dir", data, "--json"],
-        });
-        const redis = await watch.stop();
-        await checkAnswers(output, count);
-        return { client, redis };
+        const config = { tiers: { lab }, models, tasks: { simple: { primary: "small" } } };
+        return measureFleetRun({ program, directory: join(workplace, name), input, rows: count, port, config });
       }
       const without = await run("without", rows, undefined);
       const withLimits = await run("with-limits", rows, farAway);

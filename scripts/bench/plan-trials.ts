@@ -3,14 +3,13 @@
  * server is SIMULATED, in this process: answers of seeded lengths, each as slow as it is long, of three kinds of work.
  *   node scripts/bench/plan-trials.ts [--trials 100] [--rows 300] [--sample 20] [--program dist/src/cli.js]
  */
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { seededRandom } from "../../test/support/simulated-answers.ts";
+import { startProgram, summaryOf } from "../chaos/program-process.ts";
+import { chatAnswer, startChatServer } from "./chat-server.ts";
 import { type Figure, median } from "./figures.ts";
-import { builtProgram, firstLineOptions } from "./fleet-run.ts";
+import { builtProgram } from "./fleet-run.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
 import { inWorkplace } from "./workplace.ts";
 
@@ -58,30 +57,18 @@ export interface PlanTrialsResult {
 
 export async function measurePlanTrials(options: PlanTrialsOptions): Promise<PlanTrialsResult> {
   const lengths = new Map<string, number>();
-  const server = createServer((request, response) => {
-    let text = "";
-    request.on("data", (part) => {
-      text += part;
-    });
-    request.on("end", () => {
-      if (request.method === "GET") return void response.end('{"object":"list","data":[{"id":"m"}]}');
-      const [, key = ""] = /#(\S+?)[\s"\\]/.exec(text) ?? [];
-      const tokens = lengths.get(key) ?? 1;
-      const message = { role: "assistant", content: "word ".repeat(tokens) };
-      const usage = { prompt_tokens: 60, completion_tokens: tokens, total_tokens: 60 + tokens };
-      const body = { model: "m", choices: [{ index: 0, message, finish_reason: "stop" }], usage };
-      setTimeout(() => response.end(JSON.stringify(body)), tokens * msPerToken);
-    });
+  const server = await startChatServer((text, response) => {
+    const [, key = ""] = /#(\S+?)[\s"\\]/.exec(text) ?? [];
+    const tokens = lengths.get(key) ?? 1;
+    setTimeout(() => response.end(chatAnswer("word ".repeat(tokens), 60, tokens)), tokens * msPerToken);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
   try {
     const trials = await inWorkplace(async (workplace) => {
       const done: Trial[] = [];
       let next = 0;
       const worker = async (): Promise<void> => {
         for (let seed = next++; seed < options.trials; seed = next++) {
-          done.push(await runTrial(options, seed, port, join(workplace, `trial-${seed}`), lengths));
+          done.push(await runTrial(options, seed, server.baseUrl, join(workplace, `trial-${seed}`), lengths));
         }
       };
       await Promise.all(Array.from({ length: atOnce }, worker));
@@ -96,7 +83,7 @@ export async function measurePlanTrials(options: PlanTrialsOptions): Promise<Pla
 async function runTrial(
   { program, rows, sample }: PlanTrialsOptions,
   seed: number,
-  port: number,
+  baseUrl: string,
   directory: string,
   lengths: Map<string, number>,
 ): Promise<Trial> {
@@ -115,7 +102,7 @@ async function runTrial(
     tiers: {
       lab: {
         provider: "openai-compatible",
-        baseUrl: `http://127.0.0.1:${port}/v1`,
+        baseUrl,
         location: "local",
         concurrency: slots,
       },
@@ -147,21 +134,10 @@ interface Range {
 
 /** The last line that the program prints. */
 async function ask(program: string, directory: string, args: readonly string[]): Promise<unknown> {
-  const child = spawn(process.execPath, [...firstLineOptions(program), program, ...args], {
-    cwd: directory,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: directory },
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.on("data", (text) => {
-    stderr += text;
-  });
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
-  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+  const asked = startProgram(program, args, directory);
+  const code = await asked.ended;
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${asked.stderr()}`);
+  return summaryOf(asked);
 }
 
 function figuresOf(trials: readonly Trial[], { sample, rows }: PlanTrialsOptions): Figure[] {
