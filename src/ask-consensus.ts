@@ -5,6 +5,7 @@ import type { AnswerForm, PromptRequest } from "./job/row.ts";
 import type { PlannedRow } from "./plan-row.ts";
 import { judgeRequest } from "./results/judge.ts";
 import { nextStep, type Settled } from "./results/next-step.ts";
+import { voteOf } from "./results/voting.ts";
 
 /** A question that several models are to agree on. */
 export interface ConsensusQuestion {
@@ -113,9 +114,4 @@ export function consensusJson(consensus: Consensus, { threshold }: ConsensusRule
 export function answerJson({ model, role, result }: VoteResult) {
   const { id: _id, index: _index, metadata: _metadata, ...rest } = result;
   return { ...rest, model, role };
-}
-
-function voteOf(model: string, { status, text, json, error }: ResultLine): Vote {
-  if (status === "failed") return { model, state: "failed", reason: error?.code ?? "failed" };
-  return { model, state: "answered", text: text ?? "", ...(json === undefined ? {} : { json }) };
 }

@@ -12,6 +12,12 @@ export const isResult = (state: SlotState | undefined): state is ResultLine =>
 export const isAsked = (state: SlotState | undefined): state is { readonly askedAtMs: number } =>
   typeof state === "object" && "askedAtMs" in state;
 
+/** What a model has voted, when its row has ended so. */
+export function voteOf(model: string, { status, text, json, error }: ResultLine): Vote {
+  if (status === "failed") return { model, state: "failed", reason: error?.code ?? "failed" };
+  return { model, state: "answered", text: text ?? "", json };
+}
+
 /**
  * What the votes of a row say, for `nextStep`.
  * @param isLate whether a vote asked then of that tier is no longer counted on.
@@ -32,8 +38,7 @@ export function votingOf(
       const reason = `${state.model ?? "another model"} was asked in its place, before the configuration changed`;
       return { model, state: "failed", reason };
     }
-    if (state.status === "failed") return { model, state: "failed", reason: state.error?.code ?? "failed" };
-    return { model, state: "answered", text: state.text ?? "", json: state.json };
+    return voteOf(model, state);
   };
   const asked = (voter: Voter | undefined, slot: number): Vote | undefined =>
     voter === undefined || (!("barred" in voter) && !slots.has(slot)) ? undefined : vote(voter, slot);
