@@ -45,6 +45,8 @@ export async function askTogether<Value>(options: AskOptions, action: (ask: AskO
     if (withPools) await fleet.startPool(tier);
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<EndWithoutAnswer>();
+  // What is given up is timed from here on, as its timeout is.
+  const startedMs = performance.now();
   const timer = setTimeout(
     () => end({ code: "deadline_passed", message: `no answer within ${timeoutMs / 1_000} s` }),
     timeoutMs,
@@ -56,7 +58,6 @@ export async function askTogether<Value>(options: AskOptions, action: (ask: AskO
   async function ask(planned: PlannedRow): Promise<ResultLine> {
     if (!planned.ok) return failedWithoutCall(0, planned.id, null, planned, planned.metadata);
     const { row } = planned;
-    const startedMs = performance.now();
     const wait = watchWait(fleet, row, options.onWait);
     const result = batch.enqueue(planned);
     result.catch(() => {});
