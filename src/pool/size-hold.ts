@@ -1,3 +1,4 @@
+import { judgeLevels, noteLevel } from "./size-levels.ts";
 import { startFallen, startSearch } from "./size-search.ts";
 import {
   callsOf,
@@ -6,50 +7,57 @@ import {
   hold,
   isSmall,
   logLatencyOf,
-  logRateOf,
   moveTo,
   type SeenWindow,
   type SizeState,
   tuning,
   varianceOf,
+  worthOf,
 } from "./size-state.ts";
 
 /** Compares each window with the usual ones; now and then tries what more and fewer calls bring. */
 export function afterBase(state: SizeState, seen: SeenWindow): SizeState {
-  const next = compareWithUsual(state, seen);
-  const mayRaise = next.limit < Math.min(next.most, next.refusedAt - 1);
+  const next = { ...compareWithUsual(state, seen), levels: noteLevel(state.levels, seen) };
+  const mayRaise = next.limit < Math.min(next.most, next.refusedAt - 1) && next.hasRoom !== false;
   if (next.windows > 2 && next.later > tuning.evidence) return startFallen(next);
-  if (next.windows > 2 && next.sooner > tuning.evidence && mayRaise) {
-    return { ...moveTo(next, "raise", next.size), before: next.tally, sooner: 0 };
-  }
-  const small = isSmall(next.size);
-  const isMoving = Math.abs(next.lastChange) > 0.05 || next.depth > 1;
-  const windowsPerDip = isMoving ? 2 : small ? tuning.windowsPerDip : tuning.windowsPerDipOfLarge;
-  if (next.windowsSinceDip < windowsPerDip || (next.limit === 1 && !mayRaise)) return next;
-  return { ...moveTo(next, small && mayRaise ? "raise" : "dip", next.size), before: next.tally };
+  if (next.windows > 2 && next.sooner > tuning.evidence && mayRaise) return raise({ ...next, sooner: 0 }, next.tally);
+  if (next.windowsSinceProbe < windowsPerProbe(next) || (next.limit === 1 && !mayRaise)) return next;
+  if (mayRaise && (next.depth === 1 || next.limit === 1)) return raise(next, next.tally);
+  return { ...moveTo(next, "dip", next.size), before: next.tally };
+}
+
+/** The longer the base has stayed where it is, the less often it is tried. */
+function windowsPerProbe({ size, settled }: SizeState): number {
+  const most = isSmall(size) ? tuning.windowsPerProbe : tuning.windowsPerProbeOfLarge;
+  return Math.min(most, tuning.windowsPerFirstProbe * (1 + settled));
+}
+
+function raise(state: SizeState, before: SeenWindow): SizeState {
+  return { ...moveTo(state, "raise", state.size), before };
 }
 
 function compareWithUsual(state: SizeState, seen: SeenWindow): SizeState {
   const latency = logLatencyOf(seen);
   const windows = state.windows + 1;
-  const windowsSinceDip = state.windowsSinceDip + 1;
-  if (windows === 1) return { ...state, usual: latency, last: latency, windows, windowsSinceDip };
+  const windowsSinceProbe = state.windowsSinceProbe + 1;
+  if (windows === 1) return { ...state, usual: latency, last: latency, windows, windowsSinceProbe };
   const variance = varianceOf(state, seen.answers) * (1 + 1 / Math.min(state.windows, 30));
   const change = latency - state.usual;
-  const gone = 0.8 * ditherOf(state.size);
-  const { grown } = tuning;
   return {
     ...state,
     windows,
-    windowsSinceDip,
-    // Two cumulative sums: log likelihood ratio of a latency that is shorter (longer) by so much against one that is as usual.
-    sooner: Math.max(0, state.sooner + ((-change - gone / 2) * gone) / variance),
-    later: Math.max(0, state.later + ((change - grown / 2) * grown) / variance),
+    windowsSinceProbe,
+    sooner: Math.max(0, state.sooner + evidenceOf(-change, 0.8 * ditherOf(state.size), variance)),
+    later: Math.max(0, state.later + evidenceOf(change, tuning.grown, variance)),
     last: latency,
     unrest: unrestAfter(state, seen, latency),
     usual: state.usual + change / Math.min(windows, 30),
   };
 }
+
+/** Log likelihood ratio of a change by `expected` against none, when one by `seen` was seen. Sums of it tell a change. */
+const evidenceOf = (seen: number, expected: number, variance: number): number =>
+  ((seen - expected / 2) * expected) / variance;
 
 /** From one window to the next, as a change of the server's pace would else count as unrest. */
 function unrestAfter({ last, unrest, spread }: SizeState, { answers }: SeenWindow, latency: number): number {
@@ -58,70 +66,48 @@ function unrestAfter({ last, unrest, spread }: SizeState, { answers }: SeenWindo
   return Math.max(1, unrest + 0.04 * (seen - unrest));
 }
 
-/** More than usual at a few more calls: the server takes more than it did. */
+/**
+ * A server that takes more than it did answers as soon at a few more calls; one that does not, by so much later as its
+ * slope says. Larger steps show more: it goes on up while that is the likelier, and searches when it is sure.
+ */
 export function afterRaise(state: SizeState): SizeState {
   const { before, tally } = state;
   if (before === undefined) return hold(state, state.size);
-  const step = Math.log(callsOf(tally) / callsOf(before));
-  const gained = logRateOf(tally) - (Math.log(callsOf(before)) - state.usual);
-  const margin = gained - 0.7 * step;
-  const deviation = Math.sqrt(varianceOf(state, tally.answers) + varianceOf(state, 100));
-  const isClear = margin > deviation || margin < -1.5 * deviation;
-  if (!isClear && tally.answers < callsOf(tally) - tally.others + 30) return state;
-  if (margin > 0) return startSearch(state, tuning.stepAfterRaise * state.limit, tally);
-  // With one call in flight there is nothing to dip to.
-  return dipOf(state.size, 1) < state.size - 0.5
-    ? { ...moveTo(state, "dip", state.size), before }
-    : { ...moveTo(state, "base", state.size * Math.exp(0.3 * margin)), before: undefined, windowsSinceDip: 0 };
-}
-
-/**
- * Moves the base by what it brings more than the dip. With `step` = ln(base / dip) and `gained` = ln of their rates'
- * ratio, a server of fixed slots has its slots at dip · e^gained; the base is to lie 0.8 of a usual dip above that. Where
- * the step was worth it although the dip went deep, the server has no sharp edge there, and the base stays.
- */
-export function afterDip(state: SizeState): SizeState {
-  const { before, tally } = state;
-  if (before === undefined) return hold(state, state.size);
-  const unqueued = withDip(state, tally);
-  const step = Math.log(callsOf(before) / callsOf(tally));
-  const gained = step - (logLatencyOf(before) - unqueued.latency);
-  const worth = state.hasRoom ? tuning.worthWithRoom : tuning.worthAtBase;
-  const usualStep = Math.min(step, Math.log(callsOf(before) / dipOf(state.size, 1)));
-  const toEdge = gained - (step - (1 - worth) * usualStep);
-  const isFlat = gained < worth * step;
-  const margin = isFlat ? toEdge : Math.max(0, toEdge);
-  const carried = margin > 0 && state.lastChange > 0 ? tuning.momentum * state.lastChange : 0;
-  const gain = isFlat && state.depth > 1 ? tuning.deepGain : tuning.gain;
-  const change = Math.min(0.3, Math.max(-0.7, gain * margin + carried));
-  const next = moveTo(state, "base", state.size * Math.exp(change));
-  const queued = Math.min(1, Math.max(0, 1 - gained / step));
-  return {
-    ...next,
-    before: undefined,
-    refusedAt: 1.02 * state.refusedAt,
-    unqueued,
-    depth: depthAfter(state.depth, gained / step, worth),
-    lastChange: change,
-    windowsSinceDip: 0,
-    windows: Math.abs(change) > 0.03 ? Math.min(state.windows, 3) : state.windows,
-    usual: state.usual + queued * Math.log(next.size / state.size),
-  };
-}
-
-/** Dips to about the same number of calls are taken together. */
-function withDip(state: SizeState, tally: SeenWindow): NonNullable<SizeState["unqueued"]> {
-  const calls = callsOf(tally);
-  const latency = logLatencyOf(tally);
-  const known = state.unqueued;
-  if (known === undefined || Math.abs(Math.log(calls / known.calls)) > 0.3) {
-    return { calls, latency, answers: tally.answers };
+  const later = Math.max(0.3, 1 - state.slope) * Math.log(callsOf(tally) / callsOf(before));
+  const sooner = state.usual + later - logLatencyOf(tally);
+  const rising = Math.max(0, state.rising + evidenceOf(sooner, later, varianceOf(state, tally.answers)));
+  if (rising > tuning.evidenceToSearch) {
+    return startSearch({ ...state, rising }, tuning.stepAfterRaise * state.limit, tally);
   }
-  const answers = 0.6 * known.answers + tally.answers;
-  return { calls, latency: known.latency + (tally.answers / answers) * (latency - known.latency), answers };
+  if (rising > tuning.evidenceToGoOn && state.height < tuning.highest) {
+    return raise({ ...state, rising, height: 2 * state.height }, before);
+  }
+  const next = { ...state, rising, height: 1, levels: noteLevel(state.levels, tally) };
+  // With one call in flight there is nothing to dip to.
+  const canDip = dipOf(state.size, 1) < state.size - 0.5;
+  const isDipDue = state.settled <= 1 || state.settled % tuning.raisesPerDip === 0;
+  return canDip && isDipDue ? { ...moveTo(next, "dip", state.size), before } : judge(next);
 }
 
-function depthAfter(depth: number, gainedOfStep: number, worth: number): number {
-  if (gainedOfStep < 0.3 * worth) return Math.min(tuning.deepest, 1.6 * depth);
-  return Math.max(1, depth / 1.6);
+export function afterDip(state: SizeState): SizeState {
+  return judge({ ...state, levels: noteLevel(state.levels, state.tally), refusedAt: 1.02 * state.refusedAt });
+}
+
+/** The base moves to where it is best, as far as is known now, and is known to differ from what was usual before. */
+function judge(state: SizeState): SizeState {
+  const { levels, spread, unrest } = state;
+  const at = Math.log(state.size);
+  const { size, latency, slope, mayBeFar } = judgeLevels(levels, at, spread * unrest, worthOf(state));
+  const change = Math.min(tuning.mostUp, Math.max(-tuning.mostDown, size - at));
+  const hasMoved = Math.abs(change) > tuning.moved;
+  return {
+    ...moveTo(state, "base", Math.exp(at + change)),
+    before: undefined,
+    depth: mayBeFar ? Math.min(tuning.deepest, 2 * state.depth) : 1,
+    windowsSinceProbe: 0,
+    settled: hasMoved ? 0 : state.settled + 1,
+    windows: hasMoved ? Math.min(state.windows, 3) : state.windows,
+    usual: latency,
+    slope,
+  };
 }

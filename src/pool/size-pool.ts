@@ -1,9 +1,10 @@
 import type { Gauges } from "../../workers/adapter.ts";
 import { assertNever } from "../job/errors.ts";
 import { afterBase, afterDip, afterRaise } from "./size-hold.ts";
-import { afterCut, afterFallen, afterSearch, afterShrink } from "./size-search.ts";
+import { afterCheck, afterCut, afterFallen, afterSearch, afterShrink } from "./size-search.ts";
 import {
   addWindows,
+  backFromRaise,
   callsOf,
   hold,
   nothingSeen,
@@ -40,14 +41,17 @@ export function startSize({ start, most }: { readonly start: number; readonly mo
     tally: nothingSeen,
     before: undefined,
     lastStep: undefined,
-    hasRoom: false,
+    hasRoom: undefined,
     usual: 0,
     windows: 0,
-    windowsSinceDip: 0,
+    windowsSinceProbe: 0,
     last: undefined,
-    unqueued: undefined,
+    levels: [],
+    settled: 0,
+    slope: 0,
+    rising: 0,
     depth: 1,
-    lastChange: 0,
+    height: 1,
     sooner: 0,
     later: 0,
     spread: 0.3,
@@ -60,7 +64,7 @@ export function windowEnd(state: SizeState): { readonly answers: number; readonl
   const own = ownLimitOf(state);
   if (state.settling > 0) return { answers: state.settling, afterMs: Infinity };
   // A turn of all calls; half of one tells enough where a step is large, and where others have the most of them.
-  const turn = state.phase === "search" ? own / 2 : Math.max(own, state.limit / 2);
+  const turn = state.phase === "search" || state.phase === "check" ? own / 2 : Math.max(own, state.limit / 2);
   const answers = Math.max(tuning.leastAnswers, Math.ceil(turn));
   if (state.phase === "fallen") return { answers: Math.ceil(answers / 2), afterMs: Infinity };
   const isCompared = state.phase === "base" && state.windows > 0;
@@ -75,6 +79,8 @@ export function afterWindow(state: SizeState, seen: SeenWindow): SizeState {
   switch (next.phase) {
     case "search":
       return afterSearch(next);
+    case "check":
+      return afterCheck(next);
     case "shrink":
       return afterShrink(next);
     case "base":
@@ -102,7 +108,8 @@ function noteSpread(state: SizeState, { answers, latencyMs, latencySquares }: Se
 /** The server would not take a call: its queue is full, or it throttles. Cut at once, once for calls sent together. */
 export function afterRefusal(state: SizeState, ownInFlight: number): SizeState {
   const refusedAt = Math.min(state.refusedAt, ownInFlight + 1 + state.others);
-  if (state.settling > 0 && state.phase === "base") return { ...state, refusedAt };
+  if (state.settling > 0 && state.phase === "base" && state.limit < refusedAt) return { ...state, refusedAt };
+  if (state.phase === "raise" && state.size < refusedAt - 1) return backFromRaise({ ...state, refusedAt });
   return hold({ ...state, refusedAt }, 0.75 * Math.min(state.limit, refusedAt));
 }
 
@@ -113,6 +120,7 @@ export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownI
   if (state.settling > 0 || waiting <= 1 + 0.15 * running || running === 0) {
     return hasRoom === state.hasRoom ? state : { ...state, hasRoom };
   }
+  if (state.phase === "raise") return { ...backFromRaise(state), hasRoom };
   const inFlight = ownInFlight + state.others;
   const share = running / (running + waiting);
   return { ...hold(state, Math.min(state.size, inFlight) * share + 1), hasRoom };

@@ -1,6 +1,8 @@
+import { judgeLevels, noteLevel } from "./size-levels.ts";
 import {
   callsOf,
   hold,
+  type Level,
   logLatencyOf,
   logRateOf,
   moveTo,
@@ -8,6 +10,7 @@ import {
   type SizeState,
   tuning,
   varianceOf,
+  worthOf,
 } from "./size-state.ts";
 
 /** What so many times the calls brought: 1 = as many times the answers, 0 = none more. "unsure": see more first. */
@@ -27,6 +30,19 @@ function gainOf(
   return { gained, isWorth: margin > 0 };
 }
 
+/** Stays where what was seen on the way says that it is best, near to what the last step said. */
+function settle(state: SizeState, knee: number): SizeState {
+  const levels = noteLevel(state.levels, state.tally);
+  const at = Math.log(knee);
+  const { size } = judgeLevels(levels, at, state.spread * state.unrest, worthOf(state));
+  return { ...hold(state, Math.exp(Math.min(at + tuning.mostUp, Math.max(at - tuning.mostDown, size)))), levels };
+}
+
+/** What was known before a raise that led to more holds no longer. */
+function learned({ rising, levels, before, tally }: SizeState): readonly Level[] {
+  return noteLevel(rising > 0 && before !== undefined ? noteLevel([], before) : levels, tally);
+}
+
 /** More calls, as long as they bring more answers. */
 export function afterSearch(state: SizeState): SizeState {
   const { before, tally } = state;
@@ -39,14 +55,42 @@ export function afterSearch(state: SizeState): SizeState {
       // The first step already was not: the start may have been too much.
       if (state.lastStep === undefined) return { ...moveTo(state, "shrink", callsOf(before) / 2), before };
       // Where the line through the last good level reaches what more calls brought.
-      const knee = hold(state, callsOf(before) * Math.exp(Math.max(0, gain.gained) + tuning.margin));
-      return state.lastStep < 0.8 ? { ...knee, depth: tuning.deepest / 2 } : knee;
+      return settle(state, callsOf(before) * Math.exp(Math.max(0, gain.gained)));
+    }
+    if (lastStep < tuning.inProportion) {
+      const knee = callsOf(before) * Math.exp(Math.max(0, gain.gained) + tuning.margin);
+      return { ...moveTo(state, "check", knee), before: tally, rising: 0, levels: learned(state) };
     }
   } else if (tally.answers < state.spread / 0.04) {
     return state;
   }
   if (state.limit >= Math.min(state.most, state.refusedAt - 1)) return hold(state, state.limit);
-  return { ...moveTo(state, "search", state.limit * tuning.step), before: tally, lastStep };
+  return {
+    ...moveTo(state, "search", state.limit * tuning.step),
+    before: tally,
+    lastStep,
+    rising: 0,
+    levels: learned(state),
+  };
+}
+
+/**
+ * The last step brought more, yet less than in proportion: either the server's slots are fewer than that, which is to be
+ * seen where they would just be busy, or it is slower with each call and yet brings more.
+ */
+export function afterCheck(state: SizeState): SizeState {
+  const { before, tally } = state;
+  if (before === undefined) return hold(state, state.size);
+  const gain = gainOf(state, tally, before);
+  if (gain === "unsure") return state;
+  if (!gain.isWorth) return settle(state, callsOf(tally) * Math.exp(Math.max(0, gain.gained)));
+  const lastStep = gain.gained / Math.log(callsOf(before) / callsOf(tally));
+  return {
+    ...moveTo(state, "search", callsOf(before) * tuning.step),
+    before,
+    lastStep,
+    levels: noteLevel(state.levels, tally),
+  };
 }
 
 /** Fewer calls, until they bring fewer answers. */
@@ -82,10 +126,11 @@ export function afterCut(state: SizeState): SizeState {
   if (before === undefined) return hold(state, state.size);
   const fewer = Math.log(callsOf(before) / callsOf(tally));
   const sooner = logLatencyOf(before) - logLatencyOf(tally);
-  if (sooner > 0.5 * fewer) return hold(state, state.size);
-  return startSearch(state, state.limit * tuning.step, tally);
+  if (sooner > 0.5 * fewer)
+    return { ...hold(state, state.size), levels: noteLevel(noteLevel([], before), tally), depth: tuning.deepest };
+  return startSearch({ ...state, levels: [] }, state.limit * tuning.step, tally);
 }
 
 export function startSearch(state: SizeState, size: number, before: SeenWindow): SizeState {
-  return { ...moveTo(state, "search", size), before, lastStep: 1 };
+  return { ...moveTo(state, "search", size), before, lastStep: 1, levels: noteLevel(state.levels, before) };
 }

@@ -12,7 +12,16 @@ export interface SeenWindow {
   readonly latencySquares: number;
 }
 
-export type SizePhase = "search" | "shrink" | "base" | "raise" | "dip" | "fallen" | "cut";
+/** What so many calls in flight have brought of late. */
+export interface Level {
+  /** Logarithms of the calls, and of the answers per millisecond. */
+  readonly calls: number;
+  readonly rate: number;
+  /** Answers that say so; old ones count less. */
+  readonly answers: number;
+}
+
+export type SizePhase = "search" | "check" | "shrink" | "base" | "raise" | "dip" | "fallen" | "cut";
 
 export interface SizeState {
   /** Calls in flight of all processes together are never more than this. */
@@ -33,20 +42,24 @@ export interface SizeState {
   readonly before: SeenWindow | undefined;
   /** How much the search's last step gained of what it could. Undefined: there was none. */
   readonly lastStep: number | undefined;
-  /** The server itself says that nothing waits there. */
-  readonly hasRoom: boolean;
+  /** The server itself says whether nothing waits there. Undefined: it does not tell. */
+  readonly hasRoom: boolean | undefined;
   /** Logarithm of the usual latency at the base, and the windows that it comes from. */
   readonly usual: number;
   readonly windows: number;
-  readonly windowsSinceDip: number;
+  readonly windowsSinceProbe: number;
   /** Logarithm of the last window's latency, when that was seen at the same limit. */
   readonly last: number | undefined;
-  /** What dips to about so many calls have shown. */
-  readonly unqueued: { readonly calls: number; readonly latency: number; readonly answers: number } | undefined;
-  /** How many times deeper than usual dips go, as the last brought as many answers as the base. */
+  /** What this and other numbers of calls have brought of late, and what a few more are expected to (a power of them). */
+  readonly levels: readonly Level[];
+  readonly slope: number;
+  /** Probes in a row after which the base stayed where it was. */
+  readonly settled: number;
+  /** How many times deeper than usual dips go, and higher raises. */
   readonly depth: number;
-  /** The last move of the base, as a logarithm. */
-  readonly lastChange: number;
+  readonly height: number;
+  /** Evidence of raises that the server takes more than it did. */
+  readonly rising: number;
   /** Evidence (log likelihood ratios) that answers come sooner, or later, than usual. */
   readonly sooner: number;
   readonly later: number;
@@ -55,30 +68,40 @@ export interface SizeState {
   readonly unrest: number;
 }
 
-/** Found by simulation (test/pool/size-pool.test.ts has its servers); none is critical within a third of its value. */
+/** Found by simulation (scripts/size-trials.ts); none is critical within a third of its value. */
 export const tuning = {
   /** A step up is worth it when throughput grows by at least this power of the calls: 1 = in proportion. */
   worth: 0.28,
   /** The same at the base, and both where the server says that nothing waits. */
-  worthAtBase: 0.2,
+  worthAtBase: 0.13,
   worthWithRoom: 0.06,
+  /** A step that brought less than this is worth a second look. */
+  inProportion: 0.7,
   /** Each step of the search. */
   step: 2.5,
   stepAfterRaise: 1.6,
-  /** The base lies so far above the knee that the search found. */
+  /** The second look is so far above the knee that the search found. */
   margin: 0.07,
-  /** Share of a measured difference by which the base moves; after a dip deeper than usual it is surer. */
-  gain: 0.5,
-  deepGain: 0.9,
-  momentum: 0.5,
-  /** A likelihood ratio of e to the 7 says that the server has changed. */
+  /** Moves of the base, as logarithms; a smaller one than `moved` is none. */
+  moved: 0.03,
+  mostUp: 0.15,
+  mostDown: 0.4,
+  /** A likelihood ratio of e to the 8 says that the server has changed. */
   evidence: 8,
+  /** The same for raises, which the search looks into, and for going on with one. */
+  evidenceToSearch: 4,
+  evidenceToGoOn: 0.4,
   /** Latency grown by half is the change that is looked for; logarithm. */
   grown: 0.4,
-  /** Base windows between two dips, where answers are few, and where they are many. */
-  windowsPerDip: 4,
-  windowsPerDipOfLarge: 8,
-  deepest: 8,
+  /** Base windows between two probes: at first, and when it has settled, where answers are few, and where they are many. */
+  windowsPerFirstProbe: 2,
+  windowsPerProbe: 6,
+  windowsPerProbeOfLarge: 8,
+  /** When it has settled, not each raise is followed by a dip, which costs more. */
+  raisesPerDip: 3,
+  /** Dips and raises become so many times as large at the most. */
+  deepest: 4,
+  highest: 4,
   leastAnswers: 10,
 } as const;
 
@@ -114,15 +137,22 @@ export function addWindows(one: SeenWindow, other: SeenWindow): SeenWindow {
 export const varianceOf = (state: SizeState, answers: number): number =>
   (state.spread * state.unrest) / Math.max(answers, 1);
 
-/** How far dips and raises go, as a logarithm: far enough for the few answers of a small server to show a difference. */
-export const ditherOf = (size: number): number => Math.min(0.3, Math.max(0.08, 2.2 / size ** 0.75));
+export const worthOf = ({ hasRoom }: SizeState): number => (hasRoom ? tuning.worthWithRoom : tuning.worthAtBase);
+
+/** How far dips go, as a logarithm: far enough for the few answers of a small server to show a difference. */
+export const ditherOf = (size: number): number => Math.min(0.3, Math.max(0.05, 1.2 / size ** 0.75));
 
 /** A server of few slots gives few answers: that it takes more shows sooner by trying. */
-export const isSmall = (size: number): boolean => ditherOf(size) > 0.12;
+export const isSmall = (size: number): boolean => size < 48;
 
 export function dipOf(size: number, depth: number): number {
   const base = Math.round(size);
-  return Math.max(1, Math.min(base - 1, Math.round(base * Math.exp(-Math.min(0.7, depth * ditherOf(size))))));
+  return Math.max(1, Math.min(base - 1, Math.round(base * Math.exp(-Math.min(0.5, depth * ditherOf(size))))));
+}
+
+/** Four calls more, or 5 %; that costs a server of fixed slots nothing. */
+function raiseOf(base: number, height: number): number {
+  return Math.max(base + 1, Math.round(base * Math.exp(height * Math.min(0.4, Math.max(0.05, 4 / base)))));
 }
 
 /** Own calls that the limit leaves when the others have theirs; dips leave half, else answers to learn from are missing. */
@@ -136,21 +166,28 @@ export function heldSize(state: SizeState): number {
 }
 
 export function moveTo(state: SizeState, phase: SizePhase, size: number): SizeState {
-  const most = Math.max(1, Math.min(state.most, state.refusedAt - 1));
+  const most = Math.max(1, Math.min(state.most, Math.floor(state.refusedAt - 1)));
   const within = Math.min(most, Math.max(1, size));
-  const base = Math.max(Math.min(2, most), Math.round(within));
-  const limit = Math.round(limitIn(phase, base, state.depth, most));
-  // A queue that shall go needs a whole turn of calls for that.
-  const turns = limit < 0.7 * state.limit ? 1 : 0.5;
+  // Rather up than down: a call too many costs less than one too few.
+  const base = Math.max(Math.min(2, most), Math.round(within + 0.3));
+  const limit = Math.round(Math.min(most, limitIn(phase, base, state)));
+  // Half a turn of calls, and those beyond the new limit, which end first.
+  const turns = Math.min(2, 0.5 + Math.max(0, state.limit - limit) / limit);
   const settling = Math.max(1, Math.ceil(ownLimitOf(state) * turns));
   return { ...state, phase, size: within, limit, settling, tally: nothingSeen, last: undefined };
 }
 
-function limitIn(phase: SizePhase, base: number, depth: number, most: number): number {
+function limitIn(phase: SizePhase, base: number, { depth, height }: SizeState): number {
   if (phase === "dip") return dipOf(base, depth);
-  if (phase === "raise") return Math.min(most, Math.max(base + 1, Math.round(base * Math.exp(ditherOf(base)))));
-  return base;
+  return phase === "raise" ? raiseOf(base, height) : base;
 }
+
+/** A raise was too much: back to where it came from. */
+export const backFromRaise = (state: SizeState): SizeState => ({
+  ...moveTo({ ...state, height: 1, rising: 0 }, "base", state.size),
+  before: undefined,
+  windowsSinceProbe: 0,
+});
 
 /** Stays at a size, and learns anew what is usual there. */
 export function hold(state: SizeState, size: number): SizeState {
@@ -158,10 +195,15 @@ export function hold(state: SizeState, size: number): SizeState {
     ...moveTo(state, "base", size),
     before: undefined,
     windows: 0,
-    windowsSinceDip: tuning.windowsPerDip - 2,
-    unqueued: undefined,
+    windowsSinceProbe: 0,
+    levels: [],
+    settled: 0,
+    slope: 0,
+    rising: 0,
     depth: 1,
-    lastChange: 0,
+    height: 1,
+    // The change itself has counted as unrest.
+    unrest: 1 + 0.5 * (state.unrest - 1),
     sooner: 0,
     later: 0,
   };

@@ -9,11 +9,20 @@ import {
   type SimulatedClient,
   simulateService,
 } from "../support/simulated-service.ts";
+import {
+  answersBetween,
+  at,
+  bestFixed,
+  fixedSlots,
+  meanInFlight,
+  runTrial,
+  type SizeTrial,
+  sizeTrials,
+} from "../support/size-trials.ts";
 import { sizedClient, sizedFleet } from "../support/sized-client.ts";
 
 const seeds = [1, 2, 3, 4, 5, 6, 7];
 const answerMs = lognormal(200, 0.5);
-const fixedSlots = (slots: number): ServiceModel => ({ slots, workMs: answerMs });
 
 function runsOf(
   model: ServiceModel,
@@ -30,34 +39,17 @@ function medianOf(values: readonly number[]): number {
   return [...values].sort((one, other) => one - other)[values.length >> 1]!;
 }
 
-const at = (samples: readonly ServiceSample[], atMs: number): ServiceSample => samples[Math.round(atMs / 100) - 1]!;
-
 function busyShare(samples: readonly ServiceSample[], slots: number, fromMs: number, toMs: number): number {
   const before = fromMs === 0 ? 0 : at(samples, fromMs).busyMs;
   return (at(samples, toMs).busyMs - before) / slots / (toMs - fromMs);
 }
 
-function meanInFlight(samples: readonly ServiceSample[], fromMs: number, toMs: number): number {
-  const seen = samples.filter(({ atMs }) => atMs > fromMs && atMs <= toMs);
-  return seen.reduce((sum, { inFlight }) => sum + inFlight, 0) / seen.length;
-}
+const answersOf = (samples: readonly ServiceSample[], fromMs: number): number =>
+  answersBetween(samples, fromMs, samples.at(-1)!.atMs);
 
-function answersOf(samples: readonly ServiceSample[], fromMs: number): number {
-  return samples.at(-1)!.answered - at(samples, fromMs).answered;
-}
-
-/** Answers at the best fixed concurrency, found by trying. */
-function bestFixed(model: ServiceModel, forMs: number, fromMs: number): number {
-  const tried = [1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384].map((calls) => {
-    const client: SimulatedClient = { limit: () => calls, onStart() {}, onEnd() {} };
-    return answersOf(simulateService({ model, clients: [client], forMs, random: seededRandom(99) }), fromMs);
-  });
-  return Math.max(...tried);
-}
-
-function shareOfBest(model: ServiceModel, forMs: number, fromMs: number): number {
-  const best = bestFixed(model, forMs, fromMs);
-  return medianOf(runsOf(model, forMs).map((samples) => answersOf(samples, fromMs) / best));
+function medianShareOfBest(trial: SizeTrial): number {
+  const best = bestFixed(trial);
+  return medianOf(seeds.map((seed) => answersOf(runTrial(trial, seed).samples, trial.fromMs) / best.answers));
 }
 
 test("keeps 64 slots busy from the first second on, without holding many more calls than that", () => {
@@ -86,6 +78,7 @@ test("follows a server that falls from 64 slots to 16 and comes back, within fiv
   ];
   const runs = runsOf(fixedSlots(64), 60_000, { changes });
   expect(medianOf(runs.map((samples) => meanInFlight(samples, 24_000, 26_000)))).toBeLessThan(2 * 16);
+  expect(medianOf(runs.map((samples) => meanInFlight(samples, 25_000, 40_000)))).toBeLessThan(1.5 * 16);
   expect(medianOf(runs.map((samples) => busyShare(samples, 16, 25_000, 40_000)))).toBeGreaterThan(0.94);
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 44_000, 46_000)))).toBeGreaterThan(0.9);
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 45_000, 60_000)))).toBeGreaterThan(0.95);
@@ -97,45 +90,27 @@ test("is not misled when answers become four times as long", () => {
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 30_000, 60_000)))).toBeGreaterThan(0.9);
 });
 
-test("finds the best of a server whose latency grows past 48 calls in flight", () => {
-  const soft: ServiceModel = { workMs: answerMs, speed: (active) => Math.min(1, (48 / active) ** 1.5) };
-  expect(shareOfBest(soft, 60_000, 10_000)).toBeGreaterThan(0.93);
+test("follows a server that takes four times as much all at once", () => {
+  expect(medianShareOfBest(sizeTrials["64 to 256 slots, 10 s after"])).toBeGreaterThan(0.95);
 });
 
-test("does not drown a server that does less the more waits at it", () => {
-  const degrading: ServiceModel = { slots: 32, workMs: answerMs, speed: (_, queued) => 1 / (1 + 0.02 * queued) };
-  expect(shareOfBest(degrading, 60_000, 10_000)).toBeGreaterThan(0.88);
-});
-
-test("climbs where a batch of more calls is worked on more slowly, and yet brings more, as on a GPU", () => {
-  const gpu: ServiceModel = { slots: 256, workMs: answerMs, speed: (active) => 1 / (1 + active / 80) };
-  expect(shareOfBest(gpu, 120_000, 30_000)).toBeGreaterThan(0.85);
+test.each([
+  ["a server whose latency grows past 48 calls in flight", "soft knee", 0.955],
+  ["one that is slower for the calls that begin past 48", "soft knee when a call begins", 0.94],
+  ["one that does less the more waits at it", "degrading", 0.94],
+  ["one that works more slowly on more calls, and yet brings more, as a GPU does", "batches of a GPU", 0.945],
+] as const)("finds the best of %s", (_title, name, least) => {
+  expect(medianShareOfBest(sizeTrials[name])).toBeGreaterThan(least);
 });
 
 test("finds its way where long and short answers are mixed", () => {
-  const workMs = (random: () => number): number =>
-    (random() < 0.2 ? lognormal(1_000, 0.5) : lognormal(100, 0.5))(random);
-  expect(shareOfBest({ slots: 64, workMs }, 60_000, 20_000)).toBeGreaterThan(0.9);
+  expect(medianShareOfBest(sizeTrials["long and short answers"])).toBeGreaterThan(0.93);
 });
 
 test("finds its way where the server's pace wavers by a third", () => {
-  const runs = seeds.map((seed) => {
-    const wave = seededRandom(seed + 100);
-    let pace = 1;
-    let ticks = 0;
-    const client = sizedClient();
-    const wavering: SimulatedClient = {
-      ...client,
-      limit: () => client.size.limit(),
-      onTick(nowMs, gauges) {
-        if (ticks++ % 5 === 0) pace = 0.7 + 0.6 * wave();
-        client.onTick?.(nowMs, gauges);
-      },
-    };
-    const model: ServiceModel = { slots: 64, workMs: answerMs, speed: () => pace };
-    return simulateService({ model, clients: [wavering], forMs: 60_000, random: seededRandom(seed) });
-  });
+  const runs = seeds.map((seed) => runTrial(sizeTrials["pace that wavers by a third"], seed).samples);
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 10_000, 60_000)))).toBeGreaterThan(0.93);
+  expect(medianOf(runs.map((samples) => meanInFlight(samples, 10_000, 60_000)))).toBeLessThan(2 * 64);
 });
 
 test("keeps a server busy whose answers all take equally long", () => {
@@ -163,11 +138,9 @@ test("learns nothing wrong while too few rows come to fill it", () => {
 });
 
 test("goes by the server's own count of what waits there, where it tells", () => {
-  const clients = () => [sizedClient({ seesGauges: true })];
-  const gpu: ServiceModel = { slots: 16, workMs: lognormal(400, 0.4), speed: (active) => 1 / (1 + active / 4) };
-  const runs = runsOf(gpu, 60_000, {}, clients);
-  const best = bestFixed(gpu, 60_000, 15_000);
-  expect(medianOf(runs.map((samples) => answersOf(samples, 15_000) / best))).toBeGreaterThan(0.93);
+  const trial = sizeTrials["batches of 16, with gauges"];
+  expect(medianShareOfBest(trial)).toBeGreaterThan(0.93);
+  const runs = seeds.map((seed) => runTrial(trial, seed).samples);
   expect(medianOf(runs.map((samples) => meanInFlight(samples, 15_000, 60_000)))).toBeLessThan(20);
 });
 

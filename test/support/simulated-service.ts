@@ -4,6 +4,8 @@ export interface ServiceModel {
   readonly slots?: number;
   /** How fast each of `active` calls is worked on: 1 is as fast as if it were alone. Default 1. */
   readonly speed?: (active: number, queued: number) => number;
+  /** The same, as it was when the call began to be worked on. Default 1. */
+  readonly startSpeed?: (active: number) => number;
   /** Milliseconds of work of one call when it is alone. */
   readonly workMs: (random: () => number) => number;
   /** Calls that may wait; more are refused. Default: no bound. */
@@ -62,7 +64,7 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
   const samples: ServiceSample[] = [];
 
   function activate(call: Call): void {
-    call.endsAtWork = workDone + call.work;
+    call.endsAtWork = workDone + call.work / (model.startSpeed?.(active.length + 1) ?? 1);
     let [low, high] = [0, active.length];
     while (low < high) {
       const middle = (low + high) >> 1;
