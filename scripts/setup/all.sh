@@ -4,7 +4,7 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 case "${CI:-}" in "" | 0 | false) assume_yes=no ;; *) assume_yes=yes ;; esac
-for piece in common node redis model engine python-sdks dist; do source "$root/scripts/setup/$piece.sh"; done
+for piece in common packages node redis model engine python-sdks chromium dist; do source "$root/scripts/setup/$piece.sh"; done
 
 # set_up [without-engine]: with this word, which is for tests, a machine for which there is no engine is no failure, and
 # what only tests need is set up, too.
@@ -18,7 +18,10 @@ set_up() {
     ensure_model
     ensure_engine
   fi
-  [ "${1:-}" != without-engine ] || ensure_python_sdks
+  if [ "${1:-}" = without-engine ]; then
+    ensure_python_sdks
+    ensure_chromium
+  fi
   ensure_dist
   clean_up
   PATH="$(dirname "$node"):$PATH"

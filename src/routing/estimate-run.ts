@@ -50,6 +50,8 @@ export interface GroupEstimate {
   readonly costUsd: Range | undefined;
   /** Of all its calls together. */
   readonly callMs: Range;
+  /** Of the calls that end last, how long they go on alone. */
+  readonly tailMs: Range;
 }
 
 export interface RunEstimate {
@@ -73,6 +75,11 @@ const callGuessMs = 500;
 const tokenGuessMs = { local: 40, cloud: 15 };
 /** A server may be so much faster or slower than that. */
 const paceGuess: Range = { low: 0.25, likely: 1, high: 4 };
+/** What a run takes before its first call and after its last. */
+const startAndEndSeconds: Range = { low: 0.1, likely: 0.25, high: 0.5 };
+/** By how much the first calls of a process, such as those of a sample, are slower: connections and code are cold. */
+const coldCallMs: Range = { low: 0, likely: 3, high: 7 };
+const coldCalls = 20;
 /** What the fleet has measured was on other prompts, maybe. */
 const paceKnown: Range = { low: 0.6, likely: 1, high: 1.7 };
 
@@ -134,7 +141,7 @@ function estimateGroup(group: RowGroup, measured: readonly Measured[], facts: Gr
     inputTokens,
     outputTokens,
     costUsd: costOf(inputTokens, outputTokens, basis, facts.price),
-    callMs: callMsOf(group, sample, outputTokens, facts),
+    ...timesOf(group, sample, outputTokens, facts),
   };
 }
 
@@ -153,34 +160,52 @@ function costOf(input: Range, output: Range, basis: Basis, price: Price | undefi
   return basis === "measured" ? addApart(parts) : addTogether(parts);
 }
 
-function callMsOf(group: RowGroup, sample: readonly Measured[], output: Range, facts: GroupFacts): Range {
-  const bySample = totalBySample(
-    sample.map(({ latencyMs }) => latencyMs),
-    group.rows,
-  );
-  if (bySample !== undefined) return bySample;
-  if (facts.latencyMs !== undefined) return times(paceKnown, facts.latencyMs * group.rows);
+function timesOf(
+  { rows }: RowGroup,
+  sample: readonly Measured[],
+  output: Range,
+  facts: GroupFacts,
+): Pick<GroupEstimate, "callMs" | "tailMs"> {
+  const latencies = sample.map(({ latencyMs }) => latencyMs);
+  const bySample = totalBySample(latencies, rows);
+  if (bySample !== undefined) {
+    const power = (exponent: number): number => latencies.reduce((sum, latency) => sum + latency ** exponent, 0);
+    // Long calls are more likely than others to be the ones that still go on: what is left of one at any time is, on
+    // average, half of its own length weighed by that length.
+    const likely = power(2) / Math.max(1, power(1)) / 2;
+    const coldRows = rows * Math.min(1, coldCalls / latencies.length);
+    const callMs: Range = {
+      low: Math.max(bySample.low / 2, bySample.low - coldCallMs.high * coldRows),
+      likely: Math.max(bySample.likely / 2, bySample.likely - coldCallMs.likely * coldRows),
+      high: bySample.high,
+    };
+    return { callMs, tailMs: { low: 0, likely, high: Math.max(2 * likely, ...latencies) } };
+  }
   const tokenMs = tokenGuessMs[facts.isLocal ? "local" : "cloud"];
-  return times(paceGuess, callGuessMs * group.rows + tokenMs * output.likely);
+  const callMs =
+    facts.latencyMs !== undefined
+      ? times(paceKnown, facts.latencyMs * rows)
+      : times(paceGuess, callGuessMs * rows + tokenMs * output.likely);
+  return { callMs, tailMs: { low: 0, likely: callMs.likely / rows / 2, high: (2 * callMs.high) / rows } };
 }
 
-/** How long a tier is busy: as its slots allow, or its limits, whichever is longer. The last call ends alone. */
+/** How long a tier is busy: as its slots allow, or its limits, whichever is longer. The last calls end alone. */
 function secondsOf(estimates: readonly GroupEstimate[], factsOf: (group: RowGroup) => GroupFacts): Range {
   const rows = estimates.reduce((sum, { group }) => sum + group.rows, 0);
   if (rows === 0) return exactly(0);
   const { slots } = factsOf(estimates[0]!.group);
   const callMs = addTogether(estimates.map((one) => one.callMs));
-  const bySlots = (ms: number, places: number): number => ms / Math.max(1, Math.min(places, rows)) / 1_000;
-  const lastCall = times(callMs, 1 / rows / 1_000);
-  const working: Range = {
+  const bySlots = (ms: number, places: number): number => ms / Math.max(1, Math.min(places, rows));
+  const allSlots = {
     low: bySlots(callMs.low, slots.high),
-    likely: bySlots(callMs.likely, slots.likely) + lastCall.likely / 2,
-    high: bySlots(callMs.high, slots.low) + 2 * lastCall.high,
+    likely: bySlots(callMs.likely, slots.likely),
+    high: bySlots(callMs.high, slots.low),
   };
+  const working = times(addTogether([allSlots, latest(estimates.map((one) => one.tailMs))]), 1 / 1_000);
   const paced = [...Map.groupBy(estimates, ({ group }) => factsOf(group).quota?.name).values()].map((ofScope) =>
     pacedSeconds(ofScope, factsOf(ofScope[0]!.group).quota?.limits),
   );
-  return latest([working, ...paced]);
+  return addTogether([latest([working, ...paced]), startAndEndSeconds]);
 }
 
 /** Limits that are learned from headers are not known yet. */

@@ -66,25 +66,39 @@ describe("what a run will take", () => {
     expect(estimate([], { price: undefined })).toMatchObject({ costUsd: exactly(0), rowsWithoutPrice: 100 });
   });
 
+  // A run's start and end take a quarter of a second, the first twenty calls of a process three milliseconds each more.
   it("ends when the slots have done all calls, or when the limits allow it, whichever is later", () => {
     const seconds = (over: Partial<GroupFacts>) => estimate(answers(5), over).seconds.likely;
-    expect(seconds({})).toBeCloseTo(10.5);
-    expect(seconds({ slots: exactly(1_000) })).toBeCloseTo(1.5);
-    expect(seconds({ quota: { name: "cloud", limits: { rpm: 60 } } })).toBeCloseTo(100);
-    expect(seconds({ quota: { name: "cloud", limits: { tpm: 1_300 } } })).toBeCloseTo(600);
-    expect(seconds({ quota: { name: "cloud", limits: { outputTpm: 100 } } })).toBeCloseTo(600);
-    expect(seconds({ quota: { name: "cloud", limits: "auto" } })).toBeCloseTo(10.5);
+    expect(seconds({})).toBeCloseTo(0.25 + 9.97 + 0.5);
+    expect(seconds({ slots: exactly(1_000) })).toBeCloseTo(0.25 + 0.997 + 0.5);
+    expect(seconds({ quota: { name: "cloud", limits: { rpm: 60 } } })).toBeCloseTo(100.25);
+    expect(seconds({ quota: { name: "cloud", limits: { tpm: 1_300 } } })).toBeCloseTo(600.25);
+    expect(seconds({ quota: { name: "cloud", limits: { outputTpm: 100 } } })).toBeCloseTo(600.25);
+    expect(seconds({ quota: { name: "cloud", limits: "auto" } })).toBeCloseTo(0.25 + 9.97 + 0.5);
+  });
+
+  it("ends later where some calls are long, as one of those is likely to be the last", () => {
+    const some = [...answers(9, { latencyMs: 100 }), ...answers(1, { latencyMs: 9_100 })];
+    const { likely, high } = estimate(some, { slots: exactly(100) }).seconds;
+    expect(likely).toBeGreaterThan(0.25 + 1 + 4);
+    expect(high).toBeGreaterThan(9.1);
+  });
+
+  it("takes no more off for a cold start than a call can have had of it", () => {
+    expect(estimate(answers(20, { latencyMs: 4 }), { slots: exactly(1) }).seconds.low).toBeGreaterThan(0.1 + 0.19);
+    const warm = estimate(answers(2_000), { slots: exactly(1) }).seconds;
+    expect(warm.likely).toBeCloseTo(0.25 + 99.997 + 0.5);
   });
 
   it("adds up what shares a quota, and lets tiers work at the same time", () => {
     const rpm = { quota: { name: "cloud", limits: { rpm: 60 } } };
     const other = { ...group, task: "other", model: "second" };
-    expect(estimate(answers(5), rpm, [group, other]).seconds.likely).toBeCloseTo(200);
-    expect(estimate(answers(5), rpm, [group, { ...other, tier: "else" }]).seconds.likely).toBeCloseTo(100);
+    expect(estimate(answers(5), rpm, [group, other]).seconds.likely).toBeCloseTo(200.25);
+    expect(estimate(answers(5), rpm, [group, { ...other, tier: "else" }]).seconds.likely).toBeCloseTo(100.25);
   });
 
   it("takes the fleet's own times over a guess", () => {
-    expect(estimate([], { latencyMs: 2_000 }).seconds.likely).toBeCloseTo(20 + 1);
+    expect(estimate([], { latencyMs: 2_000 }).seconds.likely).toBeCloseTo(0.25 + 20 + 1);
   });
 
   it("expects little of a row that may only choose", () => {

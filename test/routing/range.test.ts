@@ -56,7 +56,7 @@ describe("by a sample of twenty", () => {
         if (range.low <= total && total <= range.high) inside++;
         width += (range.high - range.low) / total / trials;
       }
-      expect(inside / trials).toBeGreaterThan(0.85);
+      expect(inside / trials).toBeGreaterThan(0.89);
       expect(inside / trials).toBeLessThan(0.995);
       expect(width).toBeLessThan(1.2);
     });

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   utimesSync,
@@ -70,14 +71,14 @@ describe("redis", () => {
 
   it("takes a redis-server of 7 on PATH", () => {
     const folder = programOfVersion("new/redis-server", "Redis server v=7.2.4 sha=00000000:0 malloc=libc bits=64");
-    const { stdout } = bash(["common", "redis"], find, { PATH: `${folder}:/usr/bin:/bin` });
+    const { stdout } = bash(["common", "packages", "redis"], find, { PATH: `${folder}:/usr/bin:/bin` });
     expect(stdout).toBe(join(folder, "redis-server"));
   });
 
   it("takes valkey-server where redis-server is too old, and puts it where the program looks", () => {
     programOfVersion("old/redis-server", "Redis server v=6.0.16 sha=00000000:0 malloc=libc bits=64");
     const folder = programOfVersion("old/valkey-server", "Valkey server v=8.0.1 sha=00000000:0 malloc=libc bits=64");
-    const { stdout } = bash(["common", "redis"], 'ensure_redis; "$tools/bin/redis-server" --version', {
+    const { stdout } = bash(["common", "packages", "redis"], 'ensure_redis; "$tools/bin/redis-server" --version', {
       PATH: `${folder}:/usr/bin:/bin`,
     });
     expect(stdout).toContain("Valkey server v=8.0.1");
@@ -87,16 +88,47 @@ describe("redis", () => {
     programOfVersion("old/redis-server", "Redis server v=6.0.16 sha=00000000:0 malloc=libc bits=64");
     const script = `redis_from_package_manager() { return 1; }; redis_from_wheel() { return 1; }; find_redis() { return 1; }
       ensure_redis`;
-    const { status, stderr } = bash(["common", "redis"], script, { PATH: `${join(root, "old")}:/usr/bin:/bin` });
+    const { status, stderr } = bash(["common", "packages", "redis"], script, {
+      PATH: `${join(root, "old")}:/usr/bin:/bin`,
+    });
     expect(status).toBe(1);
     expect(stderr).toContain("Expected redis-server 7.0 or newer (or valkey-server 7.2), found 6.0.16");
   });
 
   it("never asks for sudo without a terminal", () => {
     programOfVersion("bin/sudo", "asked");
-    const script = "id() { echo 1000; }; if may_install apt-get; then echo may; else echo may not; fi";
-    const { stdout } = bash(["common", "redis"], script, { PATH: `${join(root, "bin")}:/usr/bin:/bin` });
+    const script = "id() { echo 1000; }; if may_install Redis apt-get; then echo may; else echo may not; fi";
+    const { stdout } = bash(["common", "packages", "redis"], script, { PATH: `${join(root, "bin")}:/usr/bin:/bin` });
     expect(stdout).toBe("may not");
+  });
+});
+
+describe("a Chromium", () => {
+  const names = ["common", "packages", "chromium"];
+  // Nothing but this folder on PATH, so that a Chromium of this machine is out of sight.
+  const findIn = (folder: string, env = {}) =>
+    bash(names, `PATH="${folder}"; if find_chromium; then echo found; else echo none; fi`, env).stdout;
+
+  it("is found by any of its names, and taken for none where it cannot run", () => {
+    const stub = write("stub/chromium-browser", "#!/bin/sh\necho 'Chromium needs a snap' >&2\nexit 1\n", 0o755);
+    const chrome = programOfVersion("real/google-chrome", "Google Chrome 156.0.8078.79");
+    expect(findIn(dirname(stub))).toBe("none");
+    expect(findIn(chrome)).toBe("found");
+    expect(findIn("/nowhere", { PROMPTFLEET_CHROMIUM: join(chrome, "google-chrome") })).toBe("found");
+  });
+
+  it("fails no tests where there is none and none can be had", () => {
+    const script = `find_chromium() { return 1; }; from_package_manager() { return 1; }; npm() { return 1; }
+      ensure_chromium; echo goes on`;
+    const { stdout, stderr } = bash(names, script);
+    expect(stdout).toBe("goes on");
+    expect(stderr).toContain("There is no Chromium here and none could be installed");
+  });
+
+  it("refuses a package with other bytes", () => {
+    const script = `node=true; npm() { echo other >"$workspace/pack/package.tgz"; }
+      if chromium_from_npm; then echo taken; else echo refused; fi; ls "$tools"`;
+    expect(bash(names, script).stdout).toMatch(/^refused\nwork\.\w+$/);
   });
 });
 
@@ -196,9 +228,9 @@ describe("what else could answer", () => {
 });
 
 it("keeps to what bash 3.2 and BSD tools know", () => {
-  const files = ["common", "node", "redis", "model", "engine", "dist", "offers", "all"].map(
-    (name) => `${pieces}/${name}.sh`,
-  );
+  const files = readdirSync(pieces)
+    .filter((name) => name.endsWith(".sh"))
+    .map((name) => join(pieces, name));
   const scripts = ["promptfleet", "quickstart", "test", "setup/build"].map((name) => join(pieces, "..", name));
   for (const file of [...files, ...scripts]) {
     const source = readFileSync(file, "utf8").replace(/^\s*#.*$/gm, "");

@@ -1,19 +1,24 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findExecutable, readVariable } from "../../src/config/environment.ts";
 import { afterTests } from "./clean-up.ts";
 
-/** The Chromium of this machine (`apt-get install chromium`). Undefined where there is none. */
+/**
+ * The first Chromium here that runs; undefined where there is none. scripts/setup/chromium.sh looks in the same places,
+ * and puts one into .tools where it finds none.
+ */
 export const chromiumPath: string | undefined = [
   readVariable("PROMPTFLEET_CHROMIUM"),
+  fileURLToPath(new URL("../../.tools/chromium/run", import.meta.url)),
   findExecutable("chromium"),
   findExecutable("chromium-browser"),
   findExecutable("google-chrome"),
-].find((path) => path !== undefined);
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+].find((path) => path !== undefined && spawnSync(path, ["--version"]).stdout?.includes("Chrom"));
 
 if (chromiumPath === undefined) {
-  process.stderr.write(
-    "There is no Chromium on this machine: the tests of pages are skipped (apt-get install chromium)\n",
-  );
+  process.stderr.write("There is no Chromium here, and scripts/test could get none: the tests of pages are skipped\n");
 }
 
 let browser: Promise<Browser> | undefined;
@@ -47,9 +52,8 @@ export async function openPage(url: string, options: BrowserContextOptions = {})
 }
 
 async function launch(): Promise<Browser> {
-  // As root, in containers, its sandbox cannot be set up.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  const launched = await chromium.launch({ executablePath: chromiumPath!, args });
+  // Playwright starts it without its sandbox, which root and most containers cannot set up.
+  const launched = await chromium.launch({ executablePath: chromiumPath! });
   afterTests(() => launched.close());
   return launched;
 }
