@@ -134,8 +134,3 @@ export function withOthers(state: SizeState, others: number): SizeState {
   const limit = Math.min(state.most, ownLimitOf(state) + others);
   return { ...next, limit, size: limit, before: undefined, lastStep: state.before === undefined ? undefined : 1 };
 }
-
-/** Calls in flight that serve so many rows a second: for tiers that a quota paces, so that slots are not parked. */
-export function callsForNeed(neededPerSecond: number, latencyMs: number): number {
-  return Math.ceil(1.25 * neededPerSecond * (latencyMs / 1_000)) + 1;
-}

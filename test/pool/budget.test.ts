@@ -66,6 +66,33 @@ describe("the budget of a batch", () => {
     expect(await spendOf(batch)).toMatchObject({ spent: bound, reserved: 0, unconfirmed: bound });
   });
 
+  it("of exactly what a call can cost lets it go, and of what came in one question only as many as fit", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 4, 2 * bound);
+    const verdicts = await Promise.all([0, 1, 2, 3].map((row) => ask(batch.owner, row)));
+    expect(verdicts.map(({ kind }) => kind)).toEqual(["admitted", "admitted", "paced", "paced"]);
+    expect(verdicts[3]).toMatchObject({ reason: "budget-reserved" });
+    expect(await spendOf(batch)).toMatchObject({ reserved: 2 * bound, exhausted: null });
+  });
+
+  it("is reserved for a second call where an answer may have to be mended, and by the model where a row allows any length", async () => {
+    const batch = await givenBatch(server);
+    const payloads = ['{"weight":[10,50,100,2]}', '{"weight":[10,0,100,1]}', '{"messages":[]}'];
+    await rowsOf(batch, 3, 1e12);
+    await batch.redis.hset(batch.keys.payloads, Object.fromEntries(payloads.entries()));
+    const reservedBy = async (row: number) => {
+      const before = (await spendOf(batch)).reserved;
+      expect((await ask(batch.owner, row)).kind).toBe("admitted");
+      return (await spendOf(batch)).reserved - before;
+    };
+    // The second call is shown the first one's answer.
+    expect(await reservedBy(0)).toBe(2 * bound + 50 * inputPrice);
+    expect(await reservedBy(1)).toBe(100 * inputPrice + 100 * outputPrice);
+    // Whoever fed it knew of no budget: three tokens for each of its bytes, and a second call.
+    const input = 3 * payloads[2]!.length;
+    expect(await reservedBy(2)).toBe(2 * (input * inputPrice + 100 * outputPrice) + 100 * inputPrice);
+  });
+
   it("counts a call in full of which nobody knows what it has cost", async () => {
     const batch = await givenBatch(server);
     await rowsOf(batch, 1, 2 * bound);
@@ -116,6 +143,41 @@ describe("the budget of a tier for a day", () => {
     expect(await ask(batch.owner, 0, how())).toMatchObject({ kind: "paced", reason: "day-unknown" });
     await batch.redis.hset(batch.names.spend("lab"), `${today()}:spent`, 0);
     expect((await ask(batch.owner, 0, how())).kind).toBe("admitted");
+  });
+
+  it("also counts a call in full whose process died, so that it is neither reserved nor free for ever", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 2, undefined);
+    await batch.redis.hset(batch.names.spend("lab"), `${today()}:spent`, 0);
+    expect((await ask(await batch.join("pool"), 0, how())).kind).toBe("admitted");
+    await batch.redis.zadd(batch.names.processes, 1, "pool");
+    expect(await ask(batch.owner, 1, how())).toMatchObject({ reason: "day-spent" });
+    const sums = await batch.redis.hmget(batch.names.spend("lab"), `${today()}:spent`, `${today()}:reserved`);
+    expect(sums).toEqual([String(bound), "0"]);
+  });
+
+  it("lets as many rows of one question go as fit, and the others ask again at midnight or in ten minutes", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 3, undefined);
+    await batch.redis.hset(batch.names.spend("lab"), `${today()}:spent`, 0);
+    const verdicts = await Promise.all([0, 1, 2].map((row) => ask(batch.owner, row, how())));
+    expect(verdicts.map(({ kind }) => kind)).toEqual(["admitted", "paced", "paced"]);
+    expect(verdicts[2]).toMatchObject({ reason: "day-reserved" });
+    await settle(batch.owner, 0, undefined);
+    const spent = (await ask(batch.owner, 1, how())) as { reason: string; delayMs: number };
+    expect(spent.reason).toBe("day-spent");
+    const untilMidnightMs = 86_400_000 - (Date.now() % 86_400_000);
+    expect(spent.delayMs).toBeLessThanOrEqual(Math.min(600_000, untilMidnightMs + 2_000));
+  });
+
+  it("settles a call of a day that Redis has forgotten without a sum that nobody could believe", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 1, undefined);
+    await batch.redis.hset(batch.names.spend("lab"), `${today()}:spent`, 0);
+    await ask(batch.owner, 0, how());
+    await batch.redis.del(batch.names.spend("lab"));
+    await settle(batch.owner, 0, 5_000 / 1e9);
+    expect(await batch.redis.exists(batch.names.spend("lab"))).toBe(0);
   });
 
   it("is shared by batches and settled like that of a batch", async () => {

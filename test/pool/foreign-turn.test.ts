@@ -88,6 +88,22 @@ describe("a row that no batch holds", () => {
     expect(isTurn(await third)).toBe(true);
   });
 
+  it("charges its limits what its prompt turned out to be, and holds nothing any more once it is settled", async () => {
+    const { ask, names } = given({ limits: { tpm: 60_000 }, maxConcurrency: 2 });
+    await server.client.hset(names.pace("lab"), { tokens: 1 });
+    const turn = await ask();
+    if (!isTurn(turn)) throw new Error("it waits");
+    const charged = Number(await server.client.hget(names.pace("lab"), "tokens"));
+    const usage = { inputTokens: 91, outputTokens: 10, cachedTokens: 0 };
+    const answer = { text: "x", model: "small", finishReason: "stop" as const, usage };
+    turn.end({ outcome: { kind: "answered", answer }, latencyMs: 5, repairs: 0 } as never);
+    await until(
+      "it to be settled",
+      async () => (await server.client.hget(names.leases("lab"), "some-process")) === "0",
+    );
+    expect(Number(await server.client.hget(names.pace("lab"), "tokens")) - charged).toBeCloseTo(90 / 0.99, 0);
+  });
+
   it("is paid for out of the tier's budget of the day, at its upper bound when nobody learns what it cost", async () => {
     const { ask, names } = given({ dailyBudgetUsd: 0.25 });
     const [seconds] = await server.client.time();

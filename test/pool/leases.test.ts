@@ -65,6 +65,8 @@ describe("the calls of a tier over all processes", () => {
     await batch.redis.zadd(batch.names.processes, 1, "dead");
     expect(await other.ask(2)).toBe(true);
     expect(await other.ask(3)).toBe(true);
+    expect(await batch.redis.hgetall(batch.names.leases("lab"))).toEqual({ owner: "2" });
+    expect(await batch.redis.pttl(batch.names.leases("lab"))).toBeGreaterThan(86_000_000);
   });
 
   it("cost rows of tiers without maxConcurrency nothing: no key is written", async () => {

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { callsForNeed } from "../../src/pool/size-pool.ts";
 import { seededRandom } from "../support/simulated-answers.ts";
 import {
   lognormal,
@@ -184,9 +183,4 @@ test("the rest divide it anew when the process that searches dies, and make room
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 25_000, 40_000)))).toBeGreaterThan(0.9);
   expect(medianOf(runs.map((samples) => busyShare(samples, 64, 55_000, 90_000)))).toBeGreaterThan(0.9);
   expect(medianOf(runs.map((samples) => meanInFlight(samples, 55_000, 90_000)))).toBeLessThan(1.5 * 64);
-});
-
-test("a tier that a quota paces gets the calls that its rate needs", () => {
-  expect(callsForNeed(50, 2_000)).toBe(126);
-  expect(callsForNeed(0, 2_000)).toBe(1);
 });

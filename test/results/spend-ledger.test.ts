@@ -44,6 +44,28 @@ describe("the ledger of a day", () => {
     expect(await spent()).toBe("800");
   });
 
+  it("counts nothing of yesterday's file, keeps yesterday's sums for calls that end late, and forgets older ones", async () => {
+    const { open, key, day, names, folder, spent } = given();
+    const path = join(folder, `${encodeURIComponent(names.queuePrefix)}-lab.json`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path, JSON.stringify({ day: day - 1, spent: 900, reserved: 9 }));
+    await server.client.hset(key, `${day - 1}:spent`, 900, `${day - 2}:spent`, 700);
+    await open().sync();
+    expect(await spent()).toBe("0");
+    expect(Object.keys(await server.client.hgetall(key)).sort()).toEqual([`${day - 1}:spent`, `${day}:spent`].sort());
+    expect(await server.client.ttl(key)).toBeGreaterThan(2 * 86_400);
+  });
+
+  it("takes nothing for forgotten that a file knows as reserved and Redis still does", async () => {
+    const { open, key, day, folder, names, spent } = given();
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${encodeURIComponent(names.queuePrefix)}-lab.json`);
+    writeFileSync(path, JSON.stringify({ day, spent: 750, reserved: 0 }));
+    await server.client.hset(key, `${day}:spent`, 700, `${day}:reserved`, 100);
+    await open().sync();
+    expect(await spent()).toBe("700");
+  });
+
   it("corrects somebody who did not remember and was first", async () => {
     const { open, key, day, folder, spent } = given();
     await open().sync();
