@@ -2,7 +2,8 @@ import { createInterface } from "node:readline/promises";
 import { UserError } from "../job/errors.ts";
 import { planJson } from "../plan-json.ts";
 import { mayCost, type PlanRunOptions, planRun, type RunPlan } from "../plan-run.ts";
-import { planLine, usd } from "./plan-text.ts";
+import { usd } from "./layout.ts";
+import { planLine } from "./plan-text.ts";
 
 export interface AnnounceFlags {
   /** US dollars. */

@@ -1,8 +1,7 @@
 import { terminalHints } from "../config/environment.ts";
 import type { ResultLine } from "../job/result.ts";
 import { blockOf, columnsOf, forTerminal, type ShownAnswer } from "./answer-columns.ts";
-import { count } from "./layout.ts";
-import { usd } from "./plan-text.ts";
+import { count, usd } from "./layout.ts";
 
 /** Shows answers of several models as they come. */
 export interface AskDisplay {

@@ -3,7 +3,7 @@ import { createRate } from "../job/rate.ts";
 import type { LastFailure } from "../results/progress.ts";
 import type { FileRun } from "../run-file.ts";
 import type { RunSnapshot, RunSummary } from "../run-report.ts";
-import { count } from "./layout.ts";
+import { count, usd } from "./layout.ts";
 
 export interface Display {
   /** A line of its own, above what is redrawn. */
@@ -146,7 +146,12 @@ function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
   if (summary.budget_usd !== undefined) {
     const unconfirmed = summary.unconfirmed_usd ?? 0;
     const unknown = unconfirmed > 0 ? `, of that ${usd(unconfirmed)} unconfirmed: calls whose end nobody knows` : "";
-    lines.push(`  spent: ${usd(summary.spent_usd ?? 0)} of ${usd(summary.budget_usd)}${unknown}`);
+    const spent = summary.spent_usd ?? 0;
+    const rest =
+      summary.state === "budget_spent" && spent < summary.budget_usd
+        ? "; the next call could cost more than the rest"
+        : "";
+    lines.push(`  spent: ${usd(spent)} of ${usd(summary.budget_usd)}${rest}${unknown}`);
   }
   if (summary.state === "finished" && summary.output !== "-") lines.push(`  answers: ${summary.output}`);
   return lines;
@@ -174,9 +179,6 @@ function bar(share: number | undefined): string {
   const full = share === undefined ? 0 : Math.round(share * width);
   return `[${"█".repeat(full)}${"·".repeat(width - full)}]${share === undefined ? "" : ` ${Math.floor(share * 100)}%`}`;
 }
-
-const usd = (amount: number): string =>
-  `$${amount === 0 || amount >= 0.01 ? amount.toFixed(2) : amount.toPrecision(2)}`;
 
 function duration(ms: number): string {
   const seconds = Math.round(ms / 1_000);

@@ -42,3 +42,8 @@ export function widthOf(stream: { readonly columns?: number }): number {
 
 /** 1234567 as 1,234,567; by hand, as Node's own way loads its tables of languages for 10 ms. */
 export const count = (number: number): string => `${number}`.replace(/\B(?=(\d{3})+$)/g, ",");
+
+export function usd(sum: number): string {
+  if (sum > 0 && sum < 1e-6) return "less than $0.000001";
+  return `$${sum === 0 || sum >= 0.995 ? sum.toFixed(2) : sum.toPrecision(2)}`;
+}

@@ -2,7 +2,7 @@ import type { RunPlan } from "../plan-run.ts";
 import type { GroupEstimate } from "../routing/estimate-run.ts";
 import type { Range } from "../routing/range.ts";
 import type { RunSummary } from "../run-report.ts";
-import { count, hang, table } from "./layout.ts";
+import { count, hang, table, usd } from "./layout.ts";
 
 /** A model that rows would be sent to first and that does not answer now. */
 export interface Unreachable {
@@ -115,11 +115,6 @@ export function againstPlan(plan: RunPlan, { cost_usd, by_model }: RunSummary): 
     0,
   );
   return `  planned: ${between(wholeCost(plan), usd)} and ${tokens(wholeTokens(plan))} tokens; it took ${usd(cost_usd)} and ${amount(real)}`;
-}
-
-export function usd(sum: number): string {
-  if (sum > 0 && sum < 1e-6) return "less than $0.000001";
-  return `$${sum === 0 || sum >= 0.995 ? sum.toFixed(2) : sum.toPrecision(2)}`;
 }
 
 const rowsText = (rows: number): string => `${count(rows)} ${rows === 1 ? "row" : "rows"}`;

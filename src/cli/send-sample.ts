@@ -2,7 +2,7 @@ import { type PlanRunOptions, planRun } from "../plan-run.ts";
 import { chooseSample } from "../routing/choose-sample.ts";
 import type { FileRun } from "../run-file.ts";
 import { startDisplay } from "./display.ts";
-import { usd } from "./plan-text.ts";
+import { usd } from "./layout.ts";
 import type { PartOfRun } from "./run.ts";
 import { onStopSignals } from "./stop-signals.ts";
 

@@ -93,6 +93,9 @@ local function openBudget(batchKey, tierKey, nowMs, at, isAlive)
     if perDay and not usedToday then
       return { laterMs = 1000, reason = "day-unknown" }
     end
+    if perDay and bound > perDay then
+      return { laterMs = 600000, reason = "day-small" }
+    end
     if perDay and usedToday + bound > perDay then
       if buryDead() then
         return { laterMs = 250, reason = "day-reserved" }

@@ -27,9 +27,14 @@ const unavailableModelPauseMs = 15_000;
 /** A pause is shown for this long after it: rows try, and pause again, in between. */
 const shownLongerMs = 1_000;
 
+/** Of a pause of this length one wants to know when it ends. */
+const longPauseMs = 120_000;
+
+const minuteOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace("T", " ");
+
 /** @param onChange told of each pause. */
 export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () => void): ModelPauses {
-  const pauses = new Map<string, Pause>();
+  const pauses = new Map<string, Pause & { readonly shown: string }>();
 
   function pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void {
     const before = pauses.get(modelId);
@@ -37,6 +42,7 @@ export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () 
     const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
     pauses.set(modelId, {
       reason,
+      shown: forMs < longPauseMs ? reason : `${reason} (until ${minuteOf(nowMs + forMs)} UTC)`,
       sinceMs,
       untilMs: nowMs + forMs,
       patienceMs: patienceMs(needsAction, fallbackAfterMs),
@@ -59,7 +65,7 @@ export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () 
     },
     shownReason() {
       const nowMs = Date.now();
-      for (const one of pauses.values()) if (one.untilMs + shownLongerMs > nowMs) return one.reason;
+      for (const { shown, untilMs } of pauses.values()) if (untilMs + shownLongerMs > nowMs) return shown;
       return undefined;
     },
   };

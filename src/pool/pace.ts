@@ -230,4 +230,5 @@ const limitWords: Readonly<Record<string, string>> = {
   "day-unknown": "nobody knows yet what it has spent today",
   "day-reserved": "the rest of its budget of today is reserved for calls in flight",
   "day-spent": dayBudgetSpentWords,
+  "day-small": "a call may cost more than its whole budget of a day; give the tier a larger dailyBudgetUsd",
 };

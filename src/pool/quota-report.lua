@@ -22,9 +22,11 @@ for i = 4, #ARGV, 3 do
   redis.call("HSET", KEYS[1], "limit:" .. name, ARGV[i + 1])
   -- Less is left than what we would still send within the horizon: somebody else uses the same quota.
   local perMs = perMinute / 60000
-  local at = nowMs + ARGV[3] + perMinute / 100 / perMs - left / perMs
+  -- The bucket as openPace has it: a hundredth, one request at least.
+  local depth = name == "requests" and math.max(1, perMinute / 100) or perMinute / 100
+  local at = nowMs + ARGV[3] + (depth - left) / perMs
   local before = redis.call("HGET", KEYS[1], name)
-  if before and at > tonumber(before) and at > nowMs then
+  if before and at > tonumber(before) then
     redis.call("HSET", KEYS[1], name, string.format("%.3f", at))
   end
 end

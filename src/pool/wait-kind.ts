@@ -19,5 +19,5 @@ export type WaitKind =
 export function waitKindOf(reason: string): WaitKind {
   if (/^(?:unknown|requests|tokens|input|output)$/.test(reason)) return "limit";
   if (reason === "slots") return "slots";
-  return /^(?:unpriced|(?:budget|day)-(?:unknown|reserved|spent))$/.test(reason) ? "budget" : "paused";
+  return /^(?:unpriced|(?:budget|day)-(?:unknown|reserved|spent|small))$/.test(reason) ? "budget" : "paused";
 }

@@ -170,6 +170,15 @@ describe("the budget of a tier for a day", () => {
     expect(spent.delayMs).toBeLessThanOrEqual(Math.min(600_000, untilMidnightMs + 2_000));
   });
 
+  it("is too small for a call that may cost more than all of it: that is said, as no day will let it go", async () => {
+    const batch = await givenBatch(server);
+    await rowsOf(batch, 1, undefined);
+    await batch.redis.hset(batch.names.spend("lab"), `${today()}:spent`, 0);
+    const small = terms({ perDay: bound - 1, hasBudget: false });
+    expect(await ask(batch.owner, 0, small)).toMatchObject({ kind: "paced", reason: "day-small" });
+    expect((await ask(batch.owner, 0, terms({ perDay: bound, hasBudget: false }))).kind).toBe("admitted");
+  });
+
   it("settles a call of a day that Redis has forgotten without a sum that nobody could believe", async () => {
     const batch = await givenBatch(server);
     await rowsOf(batch, 1, undefined);

@@ -45,6 +45,7 @@ describe("what is kept for online calls", () => {
     await other.set({ ...kept, requests: 140_000, kept: 1e12 });
     const turn = await other.ask(question({ rpm: 600 }), online);
     expect((turn as { delayMs: number }).delayMs).toBeLessThan(121_000);
+    expect(await other.fromNow("kept")).toBeLessThan(121_000);
   });
 
   it("leaves rows the rest of the rate, and all of it where a limit is too small to keep any", async () => {
@@ -87,6 +88,15 @@ describe("what headers say of others who use the same key", () => {
     expect(await scope.fromNow("requests")).toBeGreaterThan(atNone - 2 * lateMs);
     await told(scope, 590);
     expect(await scope.fromNow("requests")).toBeGreaterThan(atNone - 3 * lateMs);
+  });
+
+  it("lets nothing go of a limit of few requests, of which none is left, until one has come back", async () => {
+    const scope = givenScope();
+    await scope.set({ requests: 0 });
+    scope.tell("lab", { limits: [["requests", { perMinute: 6, left: 0 }]], pauseMs: 0, reason: "" });
+    await until("the news to be told", () => server.client.hexists(scope.key, "limit:requests"));
+    const turn = await scope.ask(question("auto"), { onlineMs: 1_000 });
+    expect((turn as { delayMs: number }).delayMs).toBeGreaterThan(10_000 - lateMs);
   });
 
   it("fills no bucket of which Redis knows nothing: that one is empty", async () => {
