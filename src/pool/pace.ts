@@ -213,8 +213,12 @@ const toldAgainMs = 5_000;
 /** Told too, so that calls of a provider that tells no limits are not held back until it does. */
 const noLimits: Readonly<Record<string, QuotaLimit>> = { none: { perMinute: 1, left: 1 } };
 
-/** How a tier says that it has spent what it may on this day. */
-export const dayBudgetSpentWords = "its budget of today is spent; it goes on at 00:00 UTC";
+const daySpentWords = "its budget of today is spent; it goes on at 00:00 UTC";
+const daySmallWords = "a call may cost more than its whole budget of a day; give the tier a larger dailyBudgetUsd";
+
+/** Whether a tier says that its budget of the day lets no call go. */
+export const saysDayBudgetIsReached = (reason: string): boolean =>
+  reason.includes(daySpentWords) || reason.includes(daySmallWords);
 
 const limitWords: Readonly<Record<string, string>> = {
   unknown: "it waits for the first answer, which tells its limits",
@@ -229,6 +233,6 @@ const limitWords: Readonly<Record<string, string>> = {
   "budget-spent": "the budget is spent",
   "day-unknown": "nobody knows yet what it has spent today",
   "day-reserved": "the rest of its budget of today is reserved for calls in flight",
-  "day-spent": dayBudgetSpentWords,
-  "day-small": "a call may cost more than its whole budget of a day; give the tier a larger dailyBudgetUsd",
+  "day-spent": daySpentWords,
+  "day-small": daySmallWords,
 };

@@ -5,7 +5,7 @@ import { AddressRefused, createEventPoster } from "../../workers/post-event.ts";
 import type { Config } from "../config/config.ts";
 import { isWebhookUrl } from "../config/serve-schema.ts";
 import { messageOf, UserError } from "../job/errors.ts";
-import { dayBudgetSpentWords } from "../pool/pace.ts";
+import { saysDayBudgetIsReached } from "../pool/pace.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
 import type { ServeContext } from "./context.ts";
 import { HttpError } from "./http-error.ts";
@@ -104,7 +104,7 @@ export async function openWebhooks(
       const mark = join(told, `${name}.${today}`);
       if (dailyBudgetUsd === undefined || existsSync(mark)) continue;
       const notices = [...fleet.processes().values()].flatMap(({ tiers }) => tiers[name] ?? []);
-      if (!notices.some(({ reason }) => reason?.includes(dayBudgetSpentWords))) continue;
+      if (!notices.some(({ reason }) => reason !== undefined && saysDayBudgetIsReached(reason))) continue;
       outbox.add(usualUrl, budgetEvent(name, dailyBudgetUsd, Date.now()));
       for (const old of readdirSync(told)) if (!old.endsWith(today)) rmSync(join(told, old), { force: true });
       writeFileSync(mark, "", { mode: 0o600 });
