@@ -4,7 +4,7 @@
 dist_fresh() {
   local newer
   [ -f "$root/dist/.built" ] || return 1
-  newer="$(cd "$root" && find src workers tsconfig.json tsconfig.build.json package-lock.json -newer dist/.built | head -n 1)"
+  newer="$(cd "$root" && find src workers tsconfig.json tsconfig.build.json package-lock.json scripts/setup/bundle.ts -newer dist/.built | head -n 1)"
   [ -z "$newer" ]
 }
 
@@ -29,6 +29,7 @@ compile_dist() {
     cd "$root"
     PATH="$(dirname "$node"):$PATH" "$node" node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir "$fresh" >&2
   ) || return 1
+  (cd "$root" && PATH="$(dirname "$node"):$PATH" "$node" scripts/setup/bundle.ts "$fresh" >&2) || return 1
   # Redis scripts, and the files of the dashboard.
   (cd "$root" && find src -name '*.lua' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg') | while IFS= read -r script; do
     mkdir -p "$fresh/$(dirname "$script")"

@@ -68,7 +68,8 @@ async function joinIn(dataDirectory: string, binary: RedisBinary): Promise<Embed
   return whileLocked(directory, async () => {
     const others = livingClients(clients);
     let notice: string | undefined;
-    if (!(await answers(socketPath))) notice = await start(directory, socketPath, binary);
+    const isThere = existsSync(socketPath) && (await answers(socketPath));
+    if (!isThere) notice = await start(directory, socketPath, binary);
     writeFileSync(ownFile, JSON.stringify(own), { mode: 0o600 });
     return {
       address,
@@ -208,7 +209,7 @@ async function launch(directory: string, socketPath: string, binary: RedisBinary
       child.removeAllListeners();
       return "ready";
     }
-    await sleep(20);
+    await sleep(5);
   }
   return { log: `${readFileSync(logPath, "utf8")}\n${ended ?? "no answer"}` };
 }

@@ -1,5 +1,4 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { execFileSync } from "node:child_process";
 import { UserError } from "../job/errors.ts";
 
 export interface RedisBinary {
@@ -14,7 +13,7 @@ export interface RedisBinary {
 export async function chooseRedisBinary(candidates: readonly string[]): Promise<RedisBinary> {
   const found: string[] = [];
   for (const path of candidates) {
-    const version = await versionOf(path);
+    const version = versionOf(path);
     if (version === undefined) continue;
     if (version.recentEnough) return { path };
     found.push(`${path} is ${version.text}`);
@@ -25,10 +24,15 @@ export async function chooseRedisBinary(candidates: readonly string[]): Promise<
   );
 }
 
-async function versionOf(path: string): Promise<{ text: string; recentEnough: boolean } | undefined> {
+/** Waits, for some milliseconds: the server would else be started only when the program has loaded, not meanwhile. */
+function versionOf(path: string): { text: string; recentEnough: boolean } | undefined {
   let output: string;
   try {
-    output = (await promisify(execFile)(path, ["--version"], { encoding: "utf8", timeout: 10_000 })).stdout;
+    output = execFileSync(path, ["--version"], {
+      encoding: "utf8",
+      timeout: 10_000,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
   } catch {
     return undefined;
   }

@@ -150,18 +150,13 @@ describe("dist/", () => {
     utimesSync(join(root, file), Date.now() / 1000 - seconds, Date.now() / 1000 - seconds);
 
   it("is stale when it is missing, when a source or a Redis script is newer, and when a source was removed", () => {
-    for (const file of [
-      "tsconfig.json",
-      "tsconfig.build.json",
-      "package-lock.json",
-      "workers/a.ts",
-      "src/pool/a.lua",
-    ]) {
-      write(file, "");
-    }
+    const everything = [
+      ...["tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/setup/bundle.ts"],
+      ...["workers/a.ts", "src/pool/a.lua"],
+    ];
+    for (const file of everything) write(file, "");
     expect(fresh()).toBe("stale");
     write("dist/.built", "");
-    const everything = ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "workers/a.ts", "src/pool/a.lua"];
     for (const file of [...everything, "src", "src/pool", "workers"]) age(file, 100);
     expect(fresh()).toBe("fresh");
     age("src/pool/a.lua", -100);
