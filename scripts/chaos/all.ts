@@ -4,7 +4,7 @@
  *   npm run chaos                  full sizes (about half an hour on two cores); rewrites the table in README.md and
  *                                  docs/chaos-results/latest.json
  *   npm run chaos -- --quick       small sizes (about three minutes); prints only
- *   npm run chaos -- --only kills,recovery,redis-away,frozen-owner,dead-tier,million
+ *   npm run chaos -- --only kills,recovery,redis-away,frozen-owner,dead-tier,million,overhead
  *   --seed N   another order of mishaps      --program PATH   another bin than dist/src/cli.js
  */
 import { parseArgs } from "node:util";
@@ -14,6 +14,7 @@ import { deadTierDefaults, measureDeadTier } from "./dead-tier.ts";
 import { frozenOwnerDefaults, measureFrozenOwner } from "./frozen-owner.ts";
 import { killsDefaults, runKills } from "./kills.ts";
 import { measureMillion, millionDefaults } from "./million.ts";
+import { measureOverhead, overheadDefaults } from "./overhead.ts";
 import { measureRecovery, recoveryDefaults } from "./recovery.ts";
 import { measureRedisAway, redisAwayDefaults } from "./redis-away.ts";
 
@@ -41,6 +42,7 @@ const parts: PartsOptions["parts"] = {
     measureFrozenOwner({ ...frozenOwnerDefaults, program, ...(quick ? { seconds: 15, rows: 5_000 } : {}) }),
   "dead-tier": () => measureDeadTier({ ...deadTierDefaults, program, ...(quick ? { rows: 5_000 } : {}) }),
   million: () => measureMillion({ ...millionDefaults, program, ...(quick ? { rows: 20_000 } : {}) }),
+  overhead: () => measureOverhead({ ...overheadDefaults, program, ...(quick ? { rows: 2_000, rounds: 1 } : {}) }),
 };
 
 await measureParts({ kind: "chaos", parts, only: values.only ?? Object.keys(parts).join(), quick });
