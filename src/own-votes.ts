@@ -109,7 +109,7 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
 
   function noteLatency({ lane }: OpenRow, { tier, latency_ms }: ResultLine): void {
     if (tier === null) return;
-    for (const name of [tier, lane]) windows().of(tier, name).noteLatency(latency_ms);
+    for (const name of [tier, lane]) windows().noteLatency(name, latency_ms);
   }
 
   /** Asks whom the row is to be put to next; its result once that is settled and nothing more is on its way. */

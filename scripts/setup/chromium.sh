@@ -19,7 +19,7 @@ find_chromium() {
 }
 
 ensure_chromium() {
-  find_chromium || chromium_from_package_manager || chromium_from_npm ||
+  find_chromium || chromium_from_npm || chromium_from_package_manager ||
     say "There is no Chromium here and none could be installed: the tests of the pages will be skipped."
 }
 

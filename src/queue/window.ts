@@ -13,10 +13,6 @@ export interface TierWindow {
   hasRoom(): boolean;
   /** Whether rows for it wait here; others may have its part of the tier while none does. */
   wants(isWanting: boolean): void;
-  /** Rows that its jobs should hold: what keeps a slot busy for a quarter of a second, at most. */
-  rowsPerJob(): number;
-  /** A call of the tier took this long. */
-  noteLatency(latencyMs: number): void;
   enter(row: number, bytes: number, tiers: readonly string[]): void;
 }
 
@@ -41,10 +37,10 @@ export interface Windows {
   /** The window that the row left, or undefined when it was in none. */
   leave(row: number): TierWindow | undefined;
   fedRows(): ReadonlyMap<number, FedRow>;
-  /** Rows per job for a tier. */
+  /** Rows that a job of the tier should hold: what keeps a slot busy for a quarter of a second, at most. */
   rowsPerJob(tier: string): number;
-  /** A call of that tier took this long; the first ones say at once how fast a tier is. */
-  noteLatency(tier: string, latencyMs: number): void;
+  /** A call of that tier (or lane) took this long; the first ones say at once how fast a tier is. */
+  noteLatency(name: string, latencyMs: number): void;
   /** Notes by which row each row's job is named, as placing said. */
   noteJobs(rows: readonly { readonly row: number }[], jobRows: readonly (number | undefined)[]): void;
 }
@@ -75,17 +71,20 @@ export function createWindows(
   const byLane = new Map<string, TierWindow>();
   const fed = new Map<number, FedRow>();
   let bytesInside = 0;
+  /** Of tiers, and of lanes of which something else is known. */
+  const latencies = new Map<string, number>();
   const leaveHooks = new Map<TierWindow, (row: FedRow) => void>();
 
   function create(
     tier: string,
+    lane: string,
     place: LaneShare,
     slots: () => number,
     limit: (rowsPerSecond: number) => number,
   ): TierWindow {
-    let latencyMs: number | undefined;
     /** What was done of late, or could be: the one is more with pools elsewhere, the other while it still gets going. */
     function rowsPerSecond(): number {
+      const latencyMs = latencies.get(lane) ?? latencies.get(tier);
       return Math.max(place.drainPerSecond(), latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
     }
     const window: TierWindow = {
@@ -102,14 +101,6 @@ export function createWindows(
       },
       wants(isWanting) {
         place.wants = isWanting;
-      },
-      rowsPerJob() {
-        if (latencyMs === undefined) return 1;
-        return Math.max(1, Math.min(mostRowsPerJob, Math.floor(longestJobMs / latencyMs)));
-      },
-      noteLatency(newestMs) {
-        const leastMs = Math.max(1, newestMs);
-        latencyMs = latencyMs === undefined ? leastMs : latencyMs + (leastMs - latencyMs) * newestWeight;
       },
       enter(row, bytes, tiers) {
         place.rows++;
@@ -128,6 +119,7 @@ export function createWindows(
 
   const ownRecords = create(
     "",
+    "",
     // Nobody waits in line for these.
     createWindowShares().join(1).of(""),
     () => 1,
@@ -141,6 +133,7 @@ export function createWindows(
       if (window === undefined) {
         window = create(
           tier,
+          lane,
           share.of(lane),
           () => concurrencyOf(tier),
           (rowsPerSecond) => {
@@ -166,8 +159,16 @@ export function createWindows(
       return one.window;
     },
     fedRows: () => fed,
-    rowsPerJob: (tier) => byLane.get(tier)?.rowsPerJob() ?? 1,
-    noteLatency: (tier, latencyMs) => byLane.get(tier)?.noteLatency(latencyMs),
+    rowsPerJob(tier) {
+      const latencyMs = latencies.get(tier);
+      if (latencyMs === undefined) return 1;
+      return Math.max(1, Math.min(mostRowsPerJob, Math.floor(longestJobMs / latencyMs)));
+    },
+    noteLatency(name, latencyMs) {
+      const newestMs = Math.max(1, latencyMs);
+      const meanMs = latencies.get(name);
+      latencies.set(name, meanMs === undefined ? newestMs : meanMs + (newestMs - meanMs) * newestWeight);
+    },
     noteJobs(rows, jobRows) {
       for (const [order, { row }] of rows.entries()) {
         const one = fed.get(row);

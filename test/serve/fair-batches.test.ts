@@ -41,6 +41,23 @@ test.concurrent("three batches that come at once share a tier; none waits for an
   }
 });
 
+test.concurrent("a model with limits of its own holds up no other model of its tier, in the same batch", async () => {
+  const asked: string[] = [];
+  const server = await givenServer(redis, {
+    concurrency: 4,
+    backend: { latencyMs: 50, answer: ({ key }) => `answer ${asked.push(key[0]!)}` },
+    config: { models: { narrow: { tier: "lab", model: "narrow-model", limits: { rpm: 60 } } } },
+  });
+  const { client } = server;
+  // Far more than the tier's window could hold of them.
+  const { id } = await givenBatchOf(client, batchLines(400, "n", "narrow") + batchLines(rows, "s"));
+  const countOf = (prefix: string) => asked.filter((one) => one === prefix).length;
+  await until("all rows of the other model to be asked", () => countOf("s") === rows);
+  expect(countOf("n")).toBeLessThan(40);
+  await client.batches.cancel(id);
+  await untilEnded(client, id);
+});
+
 test.concurrent("a batch of weight 3 gets three times what one of weight 1 gets", async () => {
   const { server, asked } = await givenWatchedServer();
   const { client } = server;
