@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import type { BatchRecord } from "./batch-record.ts";
+import { type BatchRecord, finalStatuses } from "./batch-record.ts";
 
 /** Where a batch's files lie: `DATA_DIR/serve/batches/ID/`. */
 export interface BatchPlace {
@@ -64,6 +64,8 @@ export function openBatchStore(directory: string): BatchStore {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   removeAbandoned(directory);
   const recordPath = (folder: string) => join(folder, "BATCH.json");
+  /** What has ended changes no more; there may be thousands of them, and somebody lists them every second. */
+  const ended = new Map<string, BatchRecord>();
 
   function writeRecord(folder: string, record: BatchRecord, isMilestone: boolean): void {
     const path = recordPath(folder);
@@ -103,9 +105,16 @@ export function openBatchStore(directory: string): BatchStore {
     },
     read(id) {
       if (!idPattern.test(id)) return undefined;
+      const path = recordPath(join(directory, id));
+      const before = ended.get(id);
+      // Another server of the same directory may have removed it.
+      if (before !== undefined && existsSync(path)) return before;
       try {
-        return JSON.parse(readFileSync(recordPath(join(directory, id)), "utf8")) as BatchRecord;
+        const record = JSON.parse(readFileSync(path, "utf8")) as BatchRecord;
+        if (finalStatuses.includes(record.status)) ended.set(id, record);
+        return record;
       } catch {
+        ended.delete(id);
         return undefined;
       }
     },
@@ -127,6 +136,7 @@ export function openBatchStore(directory: string): BatchStore {
     ids: () => readdirSync(directory).filter((name) => idPattern.test(name)),
     remove(id) {
       const aside = join(directory, `.new-${id}`);
+      ended.delete(id);
       renameSync(join(directory, id), aside);
       rmSync(aside, { recursive: true, force: true });
     },

@@ -52,6 +52,8 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     const record = get(id);
     return record === undefined || isFinal(record);
   });
+  /** Batches that have ended and left nothing to clear away: nobody looks at them again. */
+  let settled = new Set<string>();
   let isStopping = false;
 
   const isFinal = ({ status }: BatchRecord): boolean => finalStatuses.includes(status);
@@ -121,7 +123,10 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
   }
 
   function takeUpAll(): void {
-    for (const id of store.ids()) {
+    const ids = store.ids();
+    settled = new Set(ids.filter((id) => settled.has(id)));
+    for (const id of ids) {
+      if (settled.has(id)) continue;
       const here = running.get(id)?.batch;
       if (here !== undefined) {
         // Redis may have lost its job.
@@ -131,6 +136,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
       const record = store.read(id);
       if (record === undefined) continue;
       if (!isFinal(record) || existsSync(statePath(store.placeOf(id).workPath))) takeUp(id);
+      else settled.add(id);
     }
   }
   takeUpAll();
