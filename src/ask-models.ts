@@ -101,8 +101,9 @@ function watchWait(fleet: Fleet, row: PreparedRow, onWait: AskOptions["onWait"])
     if (now !== reason) onWait?.(row.id, now);
     reason = now;
     const areAllBlocked = blocks.every((block) => block !== undefined);
-    downSinceMs = areAllBlocked && blocks.some((block) => block?.isDown) ? (downSinceMs ?? Date.now()) : undefined;
-    const isDownForLong = downSinceMs !== undefined && Date.now() - downSinceMs >= downPatienceMs;
+    downSinceMs =
+      areAllBlocked && blocks.some((block) => block?.isDown) ? (downSinceMs ?? performance.now()) : undefined;
+    const isDownForLong = downSinceMs !== undefined && performance.now() - downSinceMs >= downPatienceMs;
     if (areAllBlocked && (isDownForLong || blocks.every((block) => block?.needsAction))) {
       giveUp({ code: "attempts_exhausted", message: reason ?? "no model of its route can be reached" });
     }
@@ -125,7 +126,11 @@ function whyBlocked(fleet: Fleet, alias: string): Block | undefined {
   const pool = fleet.pools().find((running) => running.pool.tier.name === model?.tier)?.pool;
   const blocked = model === undefined ? undefined : pool?.blockedFor(model.model);
   if (pool === undefined || blocked === undefined) return undefined;
-  return { reason: blocked.reason, isDown: pool.allowance() === 0, needsAction: blocked.fallbackAtMs <= Date.now() };
+  return {
+    reason: blocked.reason,
+    isDown: pool.allowance() === 0,
+    needsAction: blocked.fallbackAtMs <= performance.now(),
+  };
 }
 
 /**

@@ -120,6 +120,7 @@ export async function joinFleet(options: JoinOptions) {
     );
     measures.share().catch(() => {});
     memory.look().catch(() => {});
+    queues.noteClock().catch(() => {});
   }
 
   const { modelOf, hasBudget } = createModelTables(redis, names, config);

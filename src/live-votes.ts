@@ -22,7 +22,7 @@ export function askVotes(
   function askSlot(slot: number): void {
     const voter = voterAt(open, slot);
     if ("barred" in voter || slots.has(slot)) return;
-    slots.set(slot, { askedAtMs: Date.now() });
+    slots.set(slot, { askedAtMs: performance.now() });
     const { votes: _votes, metadata: _metadata, ...bare } = prepared;
     const payload = payloadAt(open, slot, voter);
     const vote = { ...bare, route: [voter.alias], tiers: [voter.tier], lane: voter.tier, payload };

@@ -151,7 +151,7 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
     const voter = voterAt(openedRow, slot);
     if ("barred" in voter) return;
     const at = placeOf(openedRow, slot);
-    if (!isAsked(openedRow.slots.get(slot))) openedRow.slots.set(slot, { askedAtMs: Date.now() });
+    if (!isAsked(openedRow.slots.get(slot))) openedRow.slots.set(slot, { askedAtMs: performance.now() });
     queue.add({
       row: at,
       ofRow: openedRow.row,
@@ -165,7 +165,7 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
 
   /** A tier that is down is waited for that long before its rows move on. */
   function isLate(tier: string, askedAtMs: number): boolean {
-    return Date.now() - askedAtMs > (fleet.config.tiers[tier]?.fallbackAfterMs ?? Number.POSITIVE_INFINITY);
+    return performance.now() - askedAtMs > (fleet.config.tiers[tier]?.fallbackAfterMs ?? Number.POSITIVE_INFINITY);
   }
 
   /**

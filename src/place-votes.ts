@@ -57,7 +57,7 @@ export function createVotePlacing(options: PlaceVotesOptions): VotePlacing {
     const votes = [...byModel.values()].flat();
     const rows = votes.map(({ ofRow }) => ({ row: ofRow }));
     await placing(rows, async () => {
-      for (const { row, tiers } of votes) asked.set(row, { tiers, fedAtMs: Date.now(), jobRow: row });
+      for (const { row, tiers } of votes) asked.set(row, { tiers, fedAtMs: performance.now(), jobRow: row });
       const named = await fleet.placeRows(options.place(), votes, windows().rowsPerJob);
       for (const [at, { row }] of votes.entries()) {
         const one = asked.get(row);

@@ -60,7 +60,7 @@ export interface FileRun {
 
 /** The main job: a file of prompts in, a file of answers out, on a fleet of its own. The caller holds the output's lock. */
 export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const state = chooseState(options);
   const fleet: Fleet = await joinFleet({
     config: options.config,

@@ -101,7 +101,7 @@ export function summaryOf(
           spent_usd: roundUsd(spending.spentUsd),
           unconfirmed_usd: roundUsd(spending.unconfirmedUsd),
         }),
-    wall_s: Math.round((Date.now() - startedMs) / 100) / 10,
+    wall_s: Math.round((performance.now() - startedMs) / 100) / 10,
     by_model: countsOf(progress.byModel),
     by_tier: countsOf(progress.byTier),
     output,

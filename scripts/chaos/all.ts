@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 const { quick, program } = values;
-const few = { poolKills: 3, ownerKills: 1, redisKills: 1, freezes: 1, redisCuts: 1, backendCuts: 1 };
+const few = { poolKills: 3, ownerKills: 1, redisKills: 1, freezes: 1, redisCuts: 1, backendCuts: 1, clockSteps: 1 };
 
 const parts: PartsOptions["parts"] = {
   kills: () =>

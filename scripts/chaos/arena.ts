@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fleetNames } from "../../src/queue/names.ts";
+import { type FleetNames, fleetNames } from "../../src/queue/names.ts";
 import { type SimulatedBackend, startSimulatedBackend } from "../../test/support/simulated-backend.ts";
 import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { until } from "../../test/support/until.ts";
@@ -31,6 +31,7 @@ export interface Arena {
   readonly backend: SimulatedBackend;
   readonly wayToBackend: TcpProxy;
   readonly redis: RedisProcess;
+  readonly names: FleetNames;
   readonly output: string;
   /** `run --no-pools`; again after its end: the same command. */
   startOwner(): ProgramProcess;
@@ -64,12 +65,19 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
       tasks: { simple: { primary: "small" } },
     }),
   );
+  const names = fleetNames(fleet);
   const all: ProgramProcess[] = [];
   const ways: TcpProxy[] = [];
 
   function start(redisPort: number, args: readonly string[]): ProgramProcess {
     const shared = ["--config", config, "--fleet", fleet, "--redis", `redis://127.0.0.1:${redisPort}`];
-    const started = startProgram(program, [...args, ...shared, "--data-dir", join(directory, "data")], directory);
+    const clock = join(directory, `clock-${all.length}`);
+    const started = startProgram(
+      program,
+      [...args, ...shared, "--data-dir", join(directory, "data")],
+      directory,
+      clock,
+    );
     all.push(started);
     return started;
   }
@@ -78,6 +86,7 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
     backend,
     wayToBackend,
     redis,
+    names,
     output,
     startOwner: () => start(redis.port, ["run", input, "-o", output, "--no-pools", "--json"]),
     async startPool() {
@@ -91,7 +100,6 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
         wayToRedis,
         async rowsInCalls() {
           let inCalls = 0;
-          const names = fleetNames(fleet);
           for (const batch of await redis.client.smembers(names.openBatches)) {
             const calls = await redis.client.hvals(names.batch(batch).calls);
             inCalls += calls.filter((call) => call.startsWith(`${pool.pid}-`)).length;

@@ -31,6 +31,8 @@ export interface KillsOptions {
   readonly redisCuts: number;
   /** Of everybody's way to the backend, for a second. */
   readonly backendCuts: number;
+  /** Of the wall clock of a pool or the owner, by up to an hour in either direction. */
+  readonly clockSteps: number;
 }
 
 export const killsDefaults: KillsOptions = {
@@ -46,9 +48,10 @@ export const killsDefaults: KillsOptions = {
   freezes: 4,
   redisCuts: 4,
   backendCuts: 2,
+  clockSteps: 6,
 };
 
-type Mishap = "pool-kill" | "owner-kill" | "redis-kill" | "freeze" | "redis-cut" | "backend-cut";
+type Mishap = "pool-kill" | "owner-kill" | "redis-kill" | "freeze" | "redis-cut" | "backend-cut" | "clock-step";
 
 export interface KillsResult {
   readonly seconds: number;
@@ -61,6 +64,7 @@ export interface KillsResult {
 /** Redis may lose what it has not synced. */
 const lostSecondsOfRedis = 2;
 const longestAwayMs = 12_000;
+const farthestClockMs = 3_600_000;
 
 export async function runKills(options: KillsOptions, note: (line: string) => void = () => {}): Promise<KillsResult> {
   return inWorkplace(async (workplace) => {
@@ -160,6 +164,12 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
       arena.wayToBackend.mend();
       return `backend cut off with ${calls} calls in flight`;
     },
+    async "clock-step"() {
+      const stepped = pick([owner, ...pools.map(({ process }) => process)]);
+      const aheadMs = (2 * random() - 1) * farthestClockMs;
+      stepped.setClock(aheadMs);
+      return `the clock of ${stepped === owner ? "the owner" : `pool ${stepped.pid}`} set to ${Math.round(aheadMs / 60_000)} min from the others'`;
+    },
   };
 
   const counts: readonly (readonly [Mishap, number])[] = [
@@ -169,6 +179,7 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
     ["freeze", options.freezes],
     ["redis-cut", options.redisCuts],
     ["backend-cut", options.backendCuts],
+    ["clock-step", options.clockSteps],
   ];
   const plan = counts
     .flatMap(([mishap, count]) => Array.from({ length: count }, () => ({ mishap, at: random() })))

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { firstLineOptions } from "../bench/fleet-run.ts";
 
 /** One `promptfleet` process. */
@@ -11,6 +12,8 @@ export interface ProgramProcess {
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>;
   signal(signal: NodeJS.Signals): void;
+  /** Sets its wall clock, if it has one of its own, to the system's and so much; within a twentieth of a second. */
+  setClock(aheadMs: number): void;
   /** User and system time so far, in ms; Linux only. */
   cpuMs(): number;
   /** Resident memory now, in MB; Linux only. */
@@ -19,11 +22,22 @@ export interface ProgramProcess {
 
 const msPerTick = 10;
 
-export function startProgram(program: string, args: readonly string[], directory: string): ProgramProcess {
-  const child = spawn(process.execPath, [...firstLineOptions(program), program, ...args], {
+const steppingClock = join(import.meta.dirname, "..", "..", "test", "support", "stepping-clock.ts");
+
+/** @param clock the file of its wall clock, which then can be set. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  directory: string,
+  clock?: string,
+): ProgramProcess {
+  const setClock = (aheadMs: number): void => writeFileSync(clock!, String(Math.round(aheadMs)));
+  if (clock !== undefined) setClock(0);
+  const withClock = clock === undefined ? [] : ["--import", steppingClock];
+  const child = spawn(process.execPath, [...firstLineOptions(program), ...withClock, program, ...args], {
     cwd: directory,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: directory },
+    env: { PATH: process.env.PATH, HOME: directory, PROMPTFLEET_TEST_CLOCK: clock },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -43,6 +57,7 @@ export function startProgram(program: string, args: readonly string[], directory
     stderr: () => stderr,
     ended,
     signal: (signal) => void child.kill(signal),
+    setClock,
     cpuMs() {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -22,7 +22,7 @@ const redrawEveryMs = 250;
 /** Columns that are redrawn on a terminal wide enough for them, else one block below the other, in order of arrival. */
 export function startAskDisplay(aliases: readonly string[], { stdout, stderr }: Streams): AskDisplay {
   const isTerminal = stdout.isTTY === true && !terminalHints().isDumb;
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const results = new Map<string, ResultLine>();
   const waits = new Map<string, string>();
   const screen = createScreen(stdout);
@@ -30,7 +30,7 @@ export function startAskDisplay(aliases: readonly string[], { stdout, stderr }: 
   let isOver = false;
   const waitOf = (alias: string): string => {
     if (isOver) return "its answer was not needed";
-    return waits.get(alias) ?? `${Math.round((Date.now() - startedMs) / 1_000)} s …`;
+    return waits.get(alias) ?? `${Math.round((performance.now() - startedMs) / 1_000)} s …`;
   };
   const shownOf = (alias: string): ShownAnswer => {
     const result = results.get(alias);

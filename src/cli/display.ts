@@ -25,7 +25,7 @@ export function startDisplay(
   const hints = terminalHints();
   const onTerminal = stream.isTTY === true && !hints.isDumb && !json;
   const rate = createRate(rateWindowMs);
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   let drawnLines = 0;
   let stopped = false;
 
@@ -49,10 +49,12 @@ export function startDisplay(
     if (stopped) return;
     const snapshot = run.snapshot();
     warn(snapshot);
-    rate.add(snapshot.progress.answered + snapshot.progress.failed, Date.now());
+    rate.add(snapshot.progress.answered + snapshot.progress.failed, performance.now());
     if (onTerminal) {
       const width = Math.max(20, (stream.columns ?? 80) - 1);
-      const lines = terminalLines(snapshot, rate.perSecond(), Date.now() - startedMs).map((line) => cut(line, width));
+      const lines = terminalLines(snapshot, rate.perSecond(), performance.now() - startedMs).map((line) =>
+        cut(line, width),
+      );
       erase();
       stream.write(`${lines.join("\n")}\n`);
       drawnLines = lines.length;
@@ -68,7 +70,7 @@ export function startDisplay(
   }
 
   const atStart = run.snapshot().progress;
-  rate.add(atStart.answered + atStart.failed, Date.now());
+  rate.add(atStart.answered + atStart.failed, performance.now());
   const timer = setInterval(draw, onTerminal ? redrawEveryMs : plainLineEveryMs);
   return {
     note(line) {

@@ -99,11 +99,11 @@ async function takeItsTurn(
   context: OnlineContext,
 ): Promise<Miss | { readonly charge: Charge | undefined }> {
   const { model } = asked;
-  const giveUpAtMs = Date.now() + longestTurnMs;
+  const giveUpAtMs = performance.now() + longestTurnMs;
   for (;;) {
     const terms = pool.pace.termsOf(model, asked.payload.task, false, false);
     if (terms === undefined) return { charge: undefined };
-    const onlineMs = Math.max(0, giveUpAtMs - Date.now());
+    const onlineMs = Math.max(0, giveUpAtMs - performance.now());
     const turn = await askRedis({ terms, callNumber: asked.row, payload, onlineMs }, signal, asked, pool, context);
     if (turn === undefined) {
       if (signal.aborted) return notAsked({ signal }, asked, pool);

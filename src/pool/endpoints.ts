@@ -79,7 +79,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
       : tier.concurrency;
   const connected = connectEndpoints(options, perEndpoint, () => {
     if (closing.signal.aborted) return;
-    for (const state of endpoints) setBreaker(state, probeNow(state.breaker, Date.now()));
+    for (const state of endpoints) setBreaker(state, probeNow(state.breaker, performance.now()));
   });
   const endpoints: EndpointState[] = connected.urls.map((baseUrl, at) => ({
     endpoint: connected.endpoints[at]!,
@@ -113,10 +113,10 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
         if (closing.signal.aborted) return;
         if (probe.usable) state.models = probe.models;
         const failure = probe.usable ? undefined : withMend(probe.outcome, tier, "auto");
-        setBreaker(state, afterProbe(state.breaker, failure, Date.now(), Math.random));
+        setBreaker(state, afterProbe(state.breaker, failure, performance.now(), Math.random));
         if (failure !== undefined) connected.noteOutcome(failure);
       },
-      Math.max(0, atMs - Date.now()),
+      Math.max(0, atMs - performance.now()),
     );
     probeTimers.add(timer);
   }
@@ -154,7 +154,7 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
   function noteOutcome(state: EndpointState, outcome: Outcome): void {
     if (outcome.kind === "answered") state.answered++;
     if (outcome.kind === "unavailable" && outcome.reason === "model-missing") state.models = undefined;
-    setBreaker(state, afterOutcome(state.breaker, outcome, Date.now(), Math.random));
+    setBreaker(state, afterOutcome(state.breaker, outcome, performance.now(), Math.random));
     connected.noteOutcome(outcome);
   }
 

@@ -41,7 +41,7 @@ export function createErringRows(): ErringRows {
 
   return {
     historyOf(rowKey, end, ownErrors, hasNextModel) {
-      const nowMs = Date.now();
+      const nowMs = performance.now();
       if (!mayBeTheRowsFault(end.outcome)) {
         return {
           ownErrors,

@@ -95,8 +95,8 @@ async function askRow(
 ): Promise<JobEnding | "suspected"> {
   const model = await context.modelOf(job.batch, job.model);
   const blocked = pool.blockedFor(model.model);
-  if (blocked !== undefined && blocked.fallbackAtMs > Date.now()) {
-    return later(Math.min(blocked.delayMs, blocked.fallbackAtMs - Date.now() + 1));
+  if (blocked !== undefined && blocked.fallbackAtMs > performance.now()) {
+    return later(Math.min(blocked.delayMs, blocked.fallbackAtMs - performance.now() + 1));
   }
 
   const callNumber = context.nextCallNumber();

@@ -10,7 +10,7 @@ export interface Pause {
   readonly patienceMs: number;
 }
 
-/** Models of a tier whose rows wait a while, by `Date.now`. */
+/** Models of a tier whose rows wait a while, by `performance.now`. */
 export interface ModelPauses {
   /** @param needsAction it does not end by itself. */
   pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void;
@@ -38,7 +38,7 @@ export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () 
 
   function pause(modelId: string, reason: string, forMs: number, needsAction: boolean): void {
     const before = pauses.get(modelId);
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
     pauses.set(modelId, {
       reason,
@@ -61,10 +61,10 @@ export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () 
     },
     of(modelId) {
       const known = pauses.get(modelId);
-      return known !== undefined && known.untilMs > Date.now() ? known : undefined;
+      return known !== undefined && known.untilMs > performance.now() ? known : undefined;
     },
     shownReason() {
-      const nowMs = Date.now();
+      const nowMs = performance.now();
       for (const { shown, untilMs } of pauses.values()) if (untilMs + shownLongerMs > nowMs) return shown;
       return undefined;
     },

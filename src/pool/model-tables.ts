@@ -26,9 +26,9 @@ export function createModelTables(redis: Redis, names: FleetNames, config: Confi
   return {
     async modelOf(batchId, alias) {
       let table = tables.get(batchId);
-      if (table === undefined || table.readAtMs < Date.now() - keptMs) {
+      if (table === undefined || table.readAtMs < performance.now() - keptMs) {
         const [json, hasBudget] = await redis.hmget(names.batch(batchOfRows(batchId)).batch, "models", "hasBudget");
-        table = { models: JSON.parse(json ?? "{}"), hasBudget: hasBudget === "1", readAtMs: Date.now() };
+        table = { models: JSON.parse(json ?? "{}"), hasBudget: hasBudget === "1", readAtMs: performance.now() };
         tables.set(batchId, table);
         if (tables.size > mostTables) tables.delete(tables.keys().next().value!);
       }

@@ -82,7 +82,7 @@ export function createPace(
   let turningAway = false;
 
   function currentWaits() {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const [scope, { untilMs }] of waits) if (untilMs <= nowMs) waits.delete(scope);
     return [...waits];
   }
@@ -92,8 +92,8 @@ export function createPace(
     return Object.entries(quota ?? noLimits).filter(([name, { perMinute, left }]) => {
       const key = `${scope} ${name}`;
       const before = told.get(key);
-      const isNews = before?.perMinute !== perMinute || before.atMs < Date.now() - toldAgainMs;
-      if (isNews) told.set(key, { perMinute, atMs: Date.now() });
+      const isNews = before?.perMinute !== perMinute || before.atMs < performance.now() - toldAgainMs;
+      if (isNews) told.set(key, { perMinute, atMs: performance.now() });
       return isNews || left < perMinute * (horizonMs / 60_000 + 0.01);
     });
   }
@@ -170,7 +170,7 @@ export function createPace(
       });
     },
     noteWait(scope, reason, delayMs) {
-      waits.set(scope || tier.name, { reason, untilMs: Date.now() + delayMs + shownLongerMs });
+      waits.set(scope || tier.name, { reason, untilMs: performance.now() + delayMs + shownLongerMs });
     },
     noteOutcome(model, outcome) {
       const scope = quotaScopeOf(tier, model);

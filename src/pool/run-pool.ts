@@ -128,7 +128,8 @@ export function runPool(
     clearTimeout(fallbackTimer);
     if (stopping) return;
     const slots = Math.min(share, pool.allowance());
-    const waitsBeforeFallbackMs = (pool.fallbackAtMs() ?? Date.now() + pool.tier.fallbackAfterMs) - Date.now();
+    const waitsBeforeFallbackMs =
+      (pool.fallbackAtMs() ?? performance.now() + pool.tier.fallbackAfterMs) - performance.now();
     mayClaim = share > 0 && (slots > 0 || waitsBeforeFallbackMs <= 0);
     if (!mayClaim) {
       void worker.pause(true);

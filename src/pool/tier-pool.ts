@@ -36,7 +36,7 @@ export interface TierPool {
   blockedFor(modelId: string): Blocked | undefined;
   /** Whether it is worth moving a row for this model here. */
   canTake(modelId: string): Promise<boolean>;
-  /** When rows of a tier that is down may move to their next model, by `Date.now`; undefined while it takes calls. */
+  /** When rows of a tier that is down may move to their next model, by `performance.now`; undefined while it takes calls. */
   fallbackAtMs(): number | undefined;
   /** Lets rows for this model wait here, as somebody of the fleet was told to. */
   pause(modelId: string, reason: string, forMs: number): void;
@@ -66,7 +66,7 @@ export interface OnlineCall {
 export interface Blocked {
   readonly reason: string;
   readonly delayMs: number;
-  /** From when on a row may move to its next model instead, by `Date.now`. */
+  /** From when on a row may move to its next model instead, by `performance.now`. */
   readonly fallbackAtMs: number;
 }
 
@@ -154,7 +154,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
   }
 
   function blockedFor(modelId: string): Blocked | undefined {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const down = endpoints.downSince();
     if (down !== undefined) {
       return {

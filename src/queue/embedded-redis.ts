@@ -105,7 +105,7 @@ function socketPathFor(directory: string): string {
 
 /** Start and stop must not cross: one process at a time decides whether the server is needed. */
 async function whileLocked<T>(directory: string, action: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 2 * startDeadlineMs;
+  const deadline = performance.now() + 2 * startDeadlineMs;
   for (;;) {
     const lock = takeLock(join(directory, "start-stop.lock"));
     if (lock.held) {
@@ -116,7 +116,7 @@ async function whileLocked<T>(directory: string, action: () => Promise<T>): Prom
       }
     }
     if (lock.holder.host !== hostname()) refuseOtherHost(directory, lock.holder, join(directory, "start-stop.lock"));
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new UserError(
         `the embedded Redis in ${directory} is being started or stopped by process ${lock.holder.pid} on ${lock.holder.host} for too long; end that process, or use another --data-dir`,
       );
@@ -203,8 +203,8 @@ async function launch(directory: string, socketPath: string, binary: RedisBinary
     ended = `exit ${code ?? signal}`;
   });
   child.unref();
-  const deadline = Date.now() + startDeadlineMs;
-  while (ended === undefined && Date.now() < deadline) {
+  const deadline = performance.now() + startDeadlineMs;
+  while (ended === undefined && performance.now() < deadline) {
     if (await answers(socketPath)) {
       child.removeAllListeners();
       return "ready";
@@ -241,9 +241,9 @@ function ask(socketPath: string, command: string): Promise<string> {
 
 async function shutDown(socketPath: string): Promise<void> {
   await ask(socketPath, "SHUTDOWN NOSAVE");
-  const deadline = Date.now() + startDeadlineMs;
+  const deadline = performance.now() + startDeadlineMs;
   while (existsSync(socketPath) && (await answers(socketPath))) {
-    if (Date.now() > deadline) throw new UserError(`the embedded Redis at ${socketPath} did not shut down`);
+    if (performance.now() > deadline) throw new UserError(`the embedded Redis at ${socketPath} did not shut down`);
     await sleep(20);
   }
 }

@@ -67,7 +67,7 @@ export function createFeeder(options: FeedOptions): Feeder {
   const windows = createWindows(options.concurrencyOf, options.share);
   const again = new Set(options.placedBefore);
   let [scannedAll, stopped, paused, rowsSeen] = [false, false, false, 0];
-  let [lastLookMs, lastStoredMs] = [0, Date.now()];
+  let [lastLookMs, lastStoredMs] = [Number.NEGATIVE_INFINITY, performance.now()];
   const ahead = createPreparedAhead<PreparedLine>();
   const { wake: signal, wait: nextSignal } = createWakeUp();
   const chunk: ChunkPosition<FeedLine, PreparedLine> = {
@@ -177,7 +177,7 @@ export function createFeeder(options: FeedOptions): Feeder {
       const waitForLookMs = lookAheadWaitMs();
       if (!scannedAll && rows.length < rowsPerPlacing && waitForLookMs === 0) {
         chunk.looked = false;
-        lastLookMs = Date.now();
+        lastLookMs = performance.now();
         await scan(lines, rows);
       }
       sayWants(rows);
@@ -192,7 +192,7 @@ export function createFeeder(options: FeedOptions): Feeder {
     if (paused || !windows.ownRecords.hasRoom()) return undefined;
     if (!windows.someAreFull()) return 0;
     if (windows.fullCount() >= options.possibleTiers) return undefined;
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     if (nowMs - lastStoredMs > quietAfterMs) return 0;
     const pauseMs = ahead.isFull ? lookFurtherPauseMs : lookAheadPauseMs;
     return Math.max(0, lastLookMs + pauseMs - nowMs);
@@ -216,7 +216,7 @@ export function createFeeder(options: FeedOptions): Feeder {
       if (table.stateOf(row) === "parked") windows.all()[table.tierOf(row)]!.parked--;
       ahead.take(row);
       windows.leave(row);
-      lastStoredMs = Date.now();
+      lastStoredMs = performance.now();
       signal();
     },
     feedAgain(rows) {

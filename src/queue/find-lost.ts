@@ -13,7 +13,7 @@ const mostPerSweep = 1_000;
 export function suspectRows<Fed extends Pick<FedRow, "tiers" | "fedAtMs">>(
   fedRows: ReadonlyMap<number, Fed>,
 ): Map<number, Fed> {
-  const fedBeforeMs = Date.now() - lostAfterMs;
+  const fedBeforeMs = performance.now() - lostAfterMs;
   const suspects = new Map<number, Fed>();
   for (const [row, fed] of fedRows) {
     if (suspects.size >= mostPerSweep) break;

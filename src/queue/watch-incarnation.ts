@@ -33,7 +33,7 @@ export async function watchIncarnation(
     incarnation = found;
     if (found === lastIncarnation) return;
     lastIncarnation = found;
-    changedAtMs = Date.now();
+    changedAtMs = performance.now();
     await events.onChange().catch(() => {});
     for (const listener of listeners) listener(found);
   });
@@ -43,7 +43,7 @@ export async function watchIncarnation(
   });
   return {
     current: () => incarnation,
-    mayBeRebuilt: () => incarnation === "" || Date.now() - changedAtMs < rebuildDeadlineMs,
+    mayBeRebuilt: () => incarnation === "" || performance.now() - changedAtMs < rebuildDeadlineMs,
     on: (listener) => void listeners.add(listener),
     off: (listener) => void listeners.delete(listener),
   };

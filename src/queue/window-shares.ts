@@ -45,7 +45,7 @@ export function createWindowShares(): WindowShares {
   function laneOf(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
-      lane = { members: new Map(), drained: 0, drainPerSecond: 0, measuredAtMs: Date.now() };
+      lane = { members: new Map(), drained: 0, drainPerSecond: 0, measuredAtMs: performance.now() };
       lanes.set(name, lane);
     }
     return lane;
@@ -69,7 +69,7 @@ export function createWindowShares(): WindowShares {
         lane.drained++;
       },
       drainPerSecond() {
-        const elapsedMs = Date.now() - lane.measuredAtMs;
+        const elapsedMs = performance.now() - lane.measuredAtMs;
         if (elapsedMs >= measureEveryMs) {
           lane.drainPerSecond = (lane.drained * 1_000) / elapsedMs;
           lane.drained = 0;

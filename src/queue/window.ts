@@ -105,7 +105,7 @@ export function createWindows(
       enter(row, bytes, tiers) {
         place.rows++;
         bytesInside += bytes;
-        fed.set(row, { window, bytes, fedAtMs: Date.now(), tiers, jobRow: row });
+        fed.set(row, { window, bytes, fedAtMs: performance.now(), tiers, jobRow: row });
       },
     };
     leaveHooks.set(window, (row) => {

@@ -36,7 +36,7 @@ export function createCollector({ blocking, stream, store, trim }: CollectOption
   let finishing = false;
 
   async function run(): Promise<void> {
-    let lastGroupMs = 0;
+    let lastGroupMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       const isLast = finishing;
       const rewindsBefore = rewinds;
@@ -51,9 +51,9 @@ export function createCollector({ blocking, stream, store, trim }: CollectOption
       } else if (isLast) {
         return;
       }
-      const waitMs = lastGroupMs + groupIntervalMs - Date.now();
+      const waitMs = lastGroupMs + groupIntervalMs - performance.now();
       if (waitMs > 0 && !finishing && reply.length < groupMost) await sleep(waitMs);
-      lastGroupMs = Date.now();
+      lastGroupMs = performance.now();
     }
   }
 

@@ -30,7 +30,7 @@ export function openRow(
   const slots = new Map<number, SlotState>(early);
   const open: OpenRow = { row, votes, lane, slots, isSettled: false };
   for (let slot = 0; slot < slotsPerRow; slot++) {
-    if (!slots.has(slot) && wasPlaced(placeOf(open, slot))) slots.set(slot, { askedAtMs: Date.now() });
+    if (!slots.has(slot) && wasPlaced(placeOf(open, slot))) slots.set(slot, { askedAtMs: performance.now() });
   }
   return open;
 }

@@ -108,7 +108,7 @@ export function createRunBudget(
     },
     last: () => seen,
     watch({ recorded, remember, onSpent }) {
-      let [lastRecorded, changedAtMs] = [recorded(), Date.now()];
+      let [lastRecorded, changedAtMs] = [recorded(), performance.now()];
       let isTold = false;
       let isStopped = false;
       let remembered = spentBeforeUsd;
@@ -120,8 +120,8 @@ export function createRunBudget(
           remembered = spentUsd + reservedUsd;
           remember(remembered);
         }
-        if (recorded() !== lastRecorded) [lastRecorded, changedAtMs] = [recorded(), Date.now()];
-        if (isTold || !isExhausted || reservedUsd > 0 || Date.now() - changedAtMs < quietForMs) return;
+        if (recorded() !== lastRecorded) [lastRecorded, changedAtMs] = [recorded(), performance.now()];
+        if (isTold || !isExhausted || reservedUsd > 0 || performance.now() - changedAtMs < quietForMs) return;
         if (await isAnyCallAlive()) return;
         isTold = true;
         onSpent();

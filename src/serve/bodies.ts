@@ -58,7 +58,7 @@ const hasBody = ({ headers }: Request): boolean =>
 
 function watchBody(request: Request, response: Response, longestMs: number, patience: BodyPatience): void {
   const { socket } = request;
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   let bytesBefore = socket.bytesRead;
   const timer = setInterval(() => {
     if (request.complete || request.destroyed) return stop();
@@ -66,7 +66,7 @@ function watchBody(request: Request, response: Response, longestMs: number, pati
     bytesBefore = socket.bytesRead;
     // What has come and is not taken yet is not the client's delay.
     const isSlow = bytes < patience.leastBytes && request.readableLength === 0;
-    if (isSlow || Date.now() - startedMs > longestMs) cutOff(request, response);
+    if (isSlow || performance.now() - startedMs > longestMs) cutOff(request, response);
   }, patience.lookEveryMs);
   const stop = () => clearInterval(timer);
   response.once("close", stop);

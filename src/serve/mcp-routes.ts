@@ -33,7 +33,7 @@ export function mcpRoutes(serve: ServeContext): Router {
 
   setInterval(() => {
     for (const [id, session] of sessions) {
-      if (session.openRequests === 0 && session.lastMs < Date.now() - idleMs) void end(id, session);
+      if (session.openRequests === 0 && session.lastMs < performance.now() - idleMs) void end(id, session);
     }
   }, lookEveryMs).unref();
 
@@ -64,7 +64,7 @@ export function mcpRoutes(serve: ServeContext): Router {
       signalOf: goneOf,
       onTrouble: (line) => void process.stderr.write(`mcp: ${line}\n`),
     });
-    const session: Session = { transport, server, owner, openRequests: 0, lastMs: Date.now() };
+    const session: Session = { transport, server, owner, openRequests: 0, lastMs: performance.now() };
     await server.connect(transport as Parameters<Server["connect"]>[0]);
     return session;
   }
@@ -84,7 +84,7 @@ export function mcpRoutes(serve: ServeContext): Router {
     const gone = new AbortController();
     response.once("close", () => {
       session.openRequests--;
-      session.lastMs = Date.now();
+      session.lastMs = performance.now();
       if (!response.writableFinished) gone.abort();
     });
     const { name, role } = callerOf(response);

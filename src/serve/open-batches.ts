@@ -77,7 +77,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
 
   /** Runs a batch here if no living process is at it. */
   function takeUp(id: string): void {
-    if (isStopping || running.has(id) || (resting.get(id) ?? 0) > Date.now()) return;
+    if (isStopping || running.has(id) || (resting.get(id) ?? 0) > performance.now()) return;
     const place = store.placeOf(id);
     const lock = takeLock(lockPath(place.workPath));
     if (!lock.held) return;
@@ -93,7 +93,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     const batch = runBatch({ fleet, lines, files, place, record, withPools, shares, neverExpires, onRecord });
     const done = batch.ended
       .catch((error) => {
-        resting.set(id, Date.now() + tryAgainAfterMs);
+        resting.set(id, performance.now() + tryAgainAfterMs);
         options.onTrouble(`batch ${id}: ${messageOf(error)}; it is taken up again in ${tryAgainAfterMs / 1_000} s`);
       })
       .finally(() => {

@@ -15,7 +15,7 @@ export const idleMs = 12 * 3_600_000;
 const longestMs = 7 * 86_400_000;
 const mostSessions = 10_000;
 
-export function createSessions(now: () => number = Date.now): Sessions {
+export function createSessions(now: () => number = () => performance.now()): Sessions {
   const sessions = new Map<string, { readonly caller: Caller; readonly openedMs: number; usedMs: number }>();
   return {
     open(caller) {

@@ -13,7 +13,7 @@ const mostAddresses = 10_000;
  * Nobody can try many tokens: the different wrong ones that come from an address are counted. One that is sent again and
  * again is a program with an old token, whose neighbours must not suffer.
  */
-export function createTokenCheck(access: Access, now: () => number = Date.now): TokenCheck {
+export function createTokenCheck(access: Access, now: () => number = () => performance.now()): TokenCheck {
   const wrong = new Map<string, { readonly hashes: Set<string>; readonly untilMs: number }>();
 
   function wrongFrom(address: string): { readonly hashes: Set<string>; readonly untilMs: number } {

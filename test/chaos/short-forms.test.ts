@@ -10,9 +10,17 @@ const program = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 /** What `npm run chaos` shows at full size, small: real processes, a real Redis, a SIMULATED backend. */
 describe("the chaos suite's short form", () => {
   it.each([1, 2])(
-    "processes killed, frozen and cut off at random: nothing lost or double, only what was in flight asked again (seed %i)",
+    "processes killed, frozen and cut off, and their clocks set, at random: nothing lost or double, only what was in flight asked again (seed %i)",
     async (seed) => {
-      const few = { poolKills: 2, ownerKills: 1, redisKills: 1, freezes: 1, redisCuts: 1, backendCuts: 1 };
+      const few = {
+        poolKills: 2,
+        ownerKills: 1,
+        redisKills: 1,
+        freezes: 1,
+        redisCuts: 1,
+        backendCuts: 1,
+        clockSteps: 2,
+      };
       const options = { ...killsDefaults, ...few, program, seed, rows: 5_000, pools: 2, concurrency: 32 };
       const { askedAgain, allowed } = await runKills(options);
       expect(askedAgain).toBeLessThanOrEqual(allowed);

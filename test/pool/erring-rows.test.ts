@@ -11,7 +11,7 @@ describe("an error of a row", () => {
     return {
       forget: rows.forget,
       erred(rowKey: string, answeredCountAtStart: number, answeredCount: number, atMs: number) {
-        vi.setSystemTime(atMs);
+        vi.advanceTimersByTime(atMs - performance.now());
         const outcome = { kind: "server-error", message: "500" } as const;
         return rows.historyOf(rowKey, { outcome, latencyMs: 1, answeredCount, answeredCountAtStart }, 0, false);
       },

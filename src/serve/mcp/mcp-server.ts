@@ -121,8 +121,8 @@ function reporterOf({ _meta, sendNotification, signal }: Extra): ToolCall["repor
   return (done, total, message) => {
     const isLast = total !== undefined && done >= total;
     // Progress must grow: who waits for the same number again has no news.
-    if (done <= last || signal.aborted || (Date.now() - lastMs < reportEveryMs && !isLast)) return;
-    [lastMs, last] = [Date.now(), done];
+    if (done <= last || signal.aborted || (performance.now() - lastMs < reportEveryMs && !isLast)) return;
+    [lastMs, last] = [performance.now(), done];
     const params = { progressToken, progress: done, ...(total === undefined ? {} : { total }), message };
     void sendNotification({ method: "notifications/progress", params }).catch(() => {});
   };

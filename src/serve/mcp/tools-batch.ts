@@ -67,13 +67,13 @@ export const batchStatus = defineTool({
   output: batchOutput,
   async run(context, { id, wait_s = 0 }, call) {
     const { batches } = await context.open();
-    const untilMs = Date.now() + wait_s * 1_000;
+    const untilMs = performance.now() + wait_s * 1_000;
     let record = knownBatch(batches, id);
-    while (!isFinal(record) && Date.now() < untilMs && !call.signal.aborted) {
+    while (!isFinal(record) && performance.now() < untilMs && !call.signal.aborted) {
       reportProgress(record, call);
-      await sleep(Math.min(lookEveryMs, Math.max(0, untilMs - Date.now())), undefined, { signal: call.signal }).catch(
-        () => {},
-      );
+      await sleep(Math.min(lookEveryMs, Math.max(0, untilMs - performance.now())), undefined, {
+        signal: call.signal,
+      }).catch(() => {});
       record = knownBatch(batches, id);
     }
     reportProgress(record, call);
