@@ -42,7 +42,7 @@ export function createModelPauses({ fallbackAfterMs }: TierConfig, onChange: () 
     const sinceMs = before !== undefined && nowMs < before.untilMs + 2 * forMs ? before.sinceMs : nowMs;
     pauses.set(modelId, {
       reason,
-      shown: forMs < longPauseMs ? reason : `${reason} (until ${minuteOf(nowMs + forMs)} UTC)`,
+      shown: forMs < longPauseMs ? reason : `${reason} (until ${minuteOf(Date.now() + forMs)} UTC)`,
       sinceMs,
       untilMs: nowMs + forMs,
       patienceMs: patienceMs(needsAction, fallbackAfterMs),
