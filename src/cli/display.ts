@@ -30,7 +30,7 @@ export function startDisplay(
   let stopped = false;
 
   function erase(): void {
-    if (drawnLines > 0) stream.write(`\x1b[${drawnLines}A\x1b[J`);
+    if (drawnLines > 0) stream.write(`\r\x1b[${drawnLines}A\x1b[J`);
     drawnLines = 0;
   }
 

@@ -40,7 +40,8 @@ export function planLine(plan: RunPlan): string {
   return `plan: ${[
     `${rowsText(left.rows)}${plan.done.rows > 0 ? " left" : ""}`,
     `${tokens(left.inputTokens)} tokens in, ${tokens(left.outputTokens)} out`,
-    `${costText(plan)}`,
+    costText(plan),
+    between(left.seconds, duration),
   ].join(" · ")} (${basisText(left.groups)})`;
 }
 
@@ -109,12 +110,13 @@ export function planLines(
 const header = ["task", "model", "tier", "rows", "tokens in", "tokens out", "cost"];
 
 /** After a run: what was planned against what it came to. */
-export function againstPlan(plan: RunPlan, { cost_usd, by_model }: RunSummary): string {
+export function againstPlan(plan: RunPlan, { cost_usd, by_model, wall_s }: RunSummary): string {
   const real = Object.values(by_model as Record<string, { input_tokens: number; output_tokens: number }>).reduce(
     (sum, { input_tokens, output_tokens }) => sum + input_tokens + output_tokens,
     0,
   );
-  return `  planned: ${between(wholeCost(plan), usd)} and ${tokens(wholeTokens(plan))} tokens; it took ${usd(cost_usd)} and ${amount(real)}`;
+  const planned = `${between(wholeCost(plan), usd)} and ${tokens(wholeTokens(plan))} tokens in ${between(plan.left.seconds, duration)}`;
+  return `  planned: ${planned}; it took ${usd(cost_usd)} and ${amount(real)} in ${duration(wall_s)}`;
 }
 
 const rowsText = (rows: number): string => `${count(rows)} ${rows === 1 ? "row" : "rows"}`;

@@ -76,7 +76,7 @@ export async function watchBatches(client: ServerClient, json: boolean, look: ()
       const lines = linesOf(found, json);
       const text = lines.join("\n");
       if (onTerminal) {
-        if (drawn > 0) process.stdout.write(`\x1b[${drawn}A\x1b[J`);
+        if (drawn > 0) process.stdout.write(`\r\x1b[${drawn}A\x1b[J`);
         drawn = lines.length;
       }
       if (onTerminal || text !== said) process.stdout.write(`${text}\n`);

@@ -70,8 +70,12 @@ it("stands before a run that costs, and is compared with what it came to", async
   const paid = await project.run("--fresh", "--model", "paid");
   expect(paid.code).toBe(0);
   const [first] = paid.stderr.split("\n");
-  expect(first).toMatch(/^plan: 30 rows · .* tokens in, .* out · \$\S+ \(\$\S+ to \$\S+\) \(guessed/);
-  expect(paid.stderr).toMatch(/planned: \$\S+ \(.*\) and .* tokens; it took \$0.0021 and 750\n/);
+  expect(first).toMatch(
+    /^plan: 30 rows · .* tokens in, .* out · \$\S+ \(\$\S+ to \$\S+\) · \d+ s \(\d+ s to \d+ \w+\) \(guessed/,
+  );
+  expect(paid.stderr).toMatch(
+    /planned: \$\S+ \(.*\) and .* tokens in \d+ s \(.*\); it took \$0.0021 and 750 in [\d.]+ s\n/,
+  );
   expect(paid.stderr).not.toContain("--confirm-above");
 
   const much = await project.run("--fresh", "--model", "paid", "--confirm-above", "0.0001");
