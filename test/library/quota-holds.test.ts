@@ -52,7 +52,7 @@ it("a quota of which another client of the same key takes half is found by heade
     if (!isLetIn) throttled++;
     return { kind: "status", status: isLetIn ? 200 : 429, headers: bucket.headers(), body: answerOf(request) };
   };
-  const { open, config, backend } = await givenFleet({ latencyMs: 20, fault });
+  const { open, config } = await givenFleet({ latencyMs: 20, fault });
   const lab = { ...config.tiers!.lab!, limits: "auto" as const };
   const fleet = await open({
     redis,
