@@ -5,6 +5,7 @@
  *   npm run bench -- --quick      small sizes (about two minutes); prints only
  *   npm run bench -- --only throughput,slots     some parts; the others keep what was measured of them before
  *   --program PATH                another bin than dist/src/cli.js
+ *   --vllm URL --ollama URL       real servers for the part `real`, which is left out without them (see real-sizing.ts)
  */
 import { parseArgs } from "node:util";
 import { adaptersDefaults, measureAdapters } from "./adapters.ts";
@@ -18,6 +19,7 @@ import { measureOnline, onlineDefaults } from "./online.ts";
 import { measurePaceCost, paceCostDefaults } from "./pace-cost.ts";
 import { measurePlanTrials, planTrialsDefaults } from "./plan-trials.ts";
 import { measureQuota, quotaDefaults } from "./quota.ts";
+import { measureRealSizing, realSizingDefaults } from "./real-sizing.ts";
 import { measureSizing, sizingDefaults } from "./sizing.ts";
 import { measureSlots, slotsDefaults } from "./slots.ts";
 import { measureThroughput, throughputDefaults } from "./throughput.ts";
@@ -27,9 +29,11 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string" },
     program: { type: "string", default: builtProgram },
+    vllm: { type: "string", default: "" },
+    ollama: { type: "string", default: "" },
   },
 });
-const { quick, program } = values;
+const { quick, program, vllm, ollama } = values;
 const onRound = console.log;
 /** What a part is given instead of its full size. */
 const small = (size: object): object => (quick ? size : {});
@@ -39,6 +43,7 @@ const parts: PartsOptions["parts"] = {
     measureThroughput({ ...throughputDefaults, program, onRound, ...small({ rows: 2_000, rounds: 1 }) }),
   slots: () => measureSlots({ ...slotsDefaults, program, ...small({ rows: 1_500 }) }),
   sizing: () => measureSizing({ ...sizingDefaults, program, ...small({ seconds: 6 }) }),
+  real: () => measureRealSizing({ ...realSizingDefaults, program, vllm, ollama, ...small({ rounds: 1 }) }),
   memory: () => measureMemory({ ...memoryDefaults, program, ...small({ rows: 20_000 }) }),
   adapters: () => measureAdapters({ ...adaptersDefaults, onRound, ...small({ calls: 1_000, rounds: 1 }) }),
   quota: () => measureQuota({ ...quotaDefaults, program, ...small({ seconds: 10, processes: "2" }) }),
@@ -50,4 +55,8 @@ const parts: PartsOptions["parts"] = {
   consensus: () => measureConsensus({ ...consensusDefaults, program, ...small({ rows: 1_000, rounds: 1 }) }),
 };
 
-await measureParts({ kind: "bench", parts, only: values.only ?? Object.keys(parts).join(), quick });
+const hasReal = vllm !== "" || ollama !== "";
+if (!hasReal)
+  console.log("Left out: real (no --vllm URL and no --ollama URL); it keeps what was measured of it before.");
+const names = Object.keys(parts).filter((name) => hasReal || name !== "real");
+await measureParts({ kind: "bench", parts, only: values.only ?? names.join(), quick });

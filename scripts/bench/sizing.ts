@@ -9,6 +9,7 @@ import { builtProgram, measureFleetRun } from "./fleet-run.ts";
 import { writePrompts } from "./prompts.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
 import { askAdditively } from "./side-aimd.ts";
+import { askLimited, limitedCallsPerSecond } from "./side-bullmq-limiter.ts";
 import { type ServerManners, type SimulatedServer, startSimulatedServer } from "./simulated-server.ts";
 import { inWorkplace } from "./workplace.ts";
 
@@ -103,10 +104,10 @@ export async function measureSizing({ program, seconds }: SizingOptions): Promis
     });
   }
 
-  async function runAimd(manners: ServerManners): Promise<Side> {
+  async function runPeer(ask: typeof askAdditively, manners: ServerManners): Promise<Side> {
     const server = await startSimulatedServer(manners);
     try {
-      return await watch(server, () => askAdditively(server.baseUrl, (seconds / 3) * 1_000), manners.slots);
+      return await watch(server, () => ask(server.baseUrl, (seconds / 3) * 1_000), manners.slots);
     } finally {
       await server.stop();
     }
@@ -174,7 +175,8 @@ export async function measureSizing({ program, seconds }: SizingOptions): Promis
   const best = await runFleet(soft, rowsOf(knee, seconds / 3), knee);
   const softAuto = await runFleet(soft, rowsOf(knee, seconds), undefined);
   const reached = rateOf(between(softAuto, searchMs)) / Math.max(best.perSecond, ...rates);
-  const [aimd, softAimd] = [await runAimd(fixed), await runAimd(soft)];
+  const [aimd, softAimd] = [await runPeer(askAdditively, fixed), await runPeer(askAdditively, soft)];
+  const [limited, softLimited] = [await runPeer(askLimited, fixed), await runPeer(askLimited, soft)];
   figures.push(
     {
       what: `a server that slows down beyond ${knee} requests: throughput after the search against the best fixed concurrency (${knee})`,
@@ -190,6 +192,11 @@ export async function measureSizing({ program, seconds }: SizingOptions): Promis
     {
       what: `the same, one more at a time until a 429 comes (${Math.round(seconds / 3)} s)`,
       figure: `${inWords(100 * aimd.busyShare)} % and ${inWords(softAimd.perSecond)}/s`,
+      goal: "",
+    },
+    {
+      what: `the same, BullMQ's own limiter at a guessed ${limitedCallsPerSecond} calls a second`,
+      figure: `${inWords(100 * limited.busyShare)} % and ${inWords(softLimited.perSecond)}/s`,
       goal: "",
     },
   );

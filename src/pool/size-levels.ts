@@ -32,7 +32,7 @@ const judging = {
   near: 0.5,
   /** No server is exactly so: squared error of a level, and error for each e-fold that it lies away. */
   misfit: 0.0002,
-  farther: 0.07,
+  farther: 0.12,
   /** The best size is looked for so far from what was seen near by, as a logarithm. */
   down: 0.3,
   up: 0.15,
