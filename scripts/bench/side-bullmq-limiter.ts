@@ -40,7 +40,11 @@ async function work(path: string, baseUrl: string, forMs: number): Promise<void>
     },
     { connection, concurrency, limiter: { max: limitedCallsPerSecond, duration: 1_000 } },
   );
-  await new Promise<void>((resolve) => worker.once("drained", () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    let left = rows;
+    worker.on("completed", () => --left === 0 && resolve());
+    worker.on("failed", (_job, error) => reject(error));
+  });
   await worker.close();
   await queue.close();
   await pool.close();
