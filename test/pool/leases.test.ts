@@ -69,10 +69,11 @@ describe("the calls of a tier over all processes", () => {
     expect(await batch.redis.pttl(batch.names.leases("lab"))).toBeGreaterThan(86_000_000);
   });
 
-  it("cost rows of tiers without maxConcurrency nothing: no key is written", async () => {
+  it("cost rows of tiers without maxConcurrency nothing, with limits or without: no key is written", async () => {
     const batch = await givenBatch(server);
-    await rowsOf(batch, 1);
+    await rowsOf(batch, 2);
     await batch.owner.gate(0);
+    expect(await holder(batch.owner, 0).ask(1)).toBe(true);
     expect(await batch.redis.exists(batch.names.leases("lab"))).toBe(0);
   });
 });

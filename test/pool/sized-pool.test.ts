@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { joinFleet } from "../../src/fleet.ts";
+import type { Config } from "../../src/config/config.ts";
+import { type Fleet, joinFleet } from "../../src/fleet.ts";
 import { afterTests } from "../support/clean-up.ts";
 import { givenBackend } from "../support/given-backend.ts";
 import { givenFleetConfig } from "../support/given-config.ts";
@@ -50,13 +51,8 @@ describe.concurrent('a tier with concurrency "auto"', { timeout: 90_000 }, () =>
     const config = givenFleetConfig(server.newFleetName(), { lab: backend }, { tiers: { lab: { ...auto } } });
     const run = await startRun({ server, config, folder: temporaryFolder(), rows: endlessRows });
     await until("as many calls as there are slots", () => backend.peakInFlight >= 32, 60_000);
-    const second = await joinFleet({ config, redis: server.address, foreignJob: async () => ({ value: null }) });
-    afterTests(async () => {
-      await second.leave(true);
-      await second.close();
-    });
-    await second.startPool("lab");
-    const pools = [run.fleet.pools()[0]!, second.pools()[0]!];
+    const second = await joinLab(config);
+    const pools = [run.fleet.pools()[0]!, second.fleet.pools()[0]!];
     const evenShares = (): boolean => {
       const [one, other] = pools.map((running) => running.slots()).sort((less, more) => less - more);
       const leaders = pools.filter(({ pool }) => pool.sizes.notices()[0]?.leads === true);
@@ -64,4 +60,32 @@ describe.concurrent('a tier with concurrency "auto"', { timeout: 90_000 }, () =>
     };
     await until("an even share each", evenShares, 60_000);
   });
+
+  it("is one call in all with maxConcurrency 1: a process has none until the other leaves", async () => {
+    const backend = await givenBackend({ slots: 32, latencyMs: 50 });
+    const tiers = { lab: { ...auto, maxConcurrency: 1 } };
+    const config = givenFleetConfig(server.newFleetName(), { lab: backend }, { tiers });
+    const run = await startRun({ server, config, folder: temporaryFolder(), rows: endlessRows });
+    const second = await joinLab(config);
+    const shares = (): number[] => [run.fleet, second.fleet].map((fleet) => fleet.pools()[0]?.slots() ?? 0);
+    await until("one share of 1 and one of 0", () => shares().sort().join() === "0,1", 60_000);
+    const answered = run.answered();
+    await until("answers all the same", () => run.answered() > answered + 5, 60_000);
+    await second.end();
+    await until("all of it for the one that is left", () => shares()[0] === 1, 60_000);
+    expect(backend.peakInFlight).toBe(1);
+  });
 });
+
+/** Another process that works the tier. */
+async function joinLab(config: Config): Promise<{ readonly fleet: Fleet; end(): Promise<void> }> {
+  const fleet = await joinFleet({ config, redis: server.address, foreignJob: async () => ({ value: null }) });
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => {
+    ending ??= fleet.leave(true).then(fleet.close);
+    return ending;
+  };
+  afterTests(end);
+  await fleet.startPool("lab");
+  return { fleet, end };
+}
