@@ -78,6 +78,11 @@ export async function checkRedis(address: RedisAddress): Promise<void> {
   try {
     await redis.connect();
     const info = await redis.info();
+    if (/redis_mode:sentinel/.test(info)) {
+      throw new UserError(
+        `expected a Redis server at ${where}, found a Sentinel, which only says where the server is; give --redis an address that always leads to the master (a proxy, a service name, a floating IP)`,
+      );
+    }
     checkVersion(info, where);
     const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1] ?? "noeviction";
     if (policy !== "noeviction") {

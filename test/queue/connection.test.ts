@@ -62,6 +62,11 @@ describe("the check of a Redis before it carries a fleet", () => {
     expect(message).toContain(found);
   });
 
+  it("refuses a Sentinel, and says what address to give instead", async () => {
+    const message = await refusal({ url: await simulatedRedis("redis_version:7.0.15\r\nredis_mode:sentinel\r\n") });
+    expect(message).toMatch(/found a Sentinel.*an address that always leads to the master/);
+  });
+
   it.each(["redis_version:7.0.0\r\n", "redis_version:8.2.1\r\n", "redis_version:7.2.4\r\nvalkey_version:8.0.0\r\n"])(
     "passes %j",
     async (info) => {

@@ -8,12 +8,15 @@ export interface TcpProxy {
   /** Lets bytes come no further, and says nothing: as a cable that is pulled. */
   swallow(): void;
   mend(): void;
+  /** Leads elsewhere from now on; what is open is reset. */
+  leadTo(port: number): void;
   close(): Promise<void>;
 }
 
 /** Listens on loopback and passes everything on to a port there. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstTargetPort: number): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
+  let targetPort = firstTargetPort;
   let state: "open" | "cut" | "swallowing" = "open";
 
   const server = createServer({ noDelay: true }, (near) => {
@@ -57,6 +60,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       // What was swallowed is lost: such a connection cannot go on.
       if (state === "swallowing") dropAll();
       state = "open";
+    },
+    leadTo(port) {
+      targetPort = port;
+      dropAll();
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
