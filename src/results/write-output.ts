@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
+import { UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
 
@@ -47,9 +48,20 @@ export function readLineOf(path: string, offset: number): string {
   }
 }
 
+const mend = "run the same again: rows whose answers are no longer there are asked again";
+
+function openSegment(path: string): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new UserError(`${path} is no longer there: somebody removed it while the run went on; ${mend}`);
+  }
+}
+
 /** Lines of one file by offset, through a few cached blocks: completion order is close to input order. */
 function openLineReader(path: string): { lineAt(offset: number): string; close(): void } {
-  const file = openSync(path, "r");
+  const file = openSegment(path);
   const blocks = new Map<number, { readonly memory: Buffer; readonly data: Buffer }>();
 
   function block(number: number): Buffer {
@@ -83,7 +95,8 @@ function openLineReader(path: string): { lineAt(offset: number): string; close()
           parts.push(data.subarray(start, end));
           return Buffer.concat(parts).toString("utf8");
         }
-        if (data.length === 0) throw new Error(`${path} ends in the middle of the line at byte ${offset}`);
+        if (data.length === 0)
+          throw new UserError(`${path} ends in the middle of the line at byte ${offset}: somebody cut it; ${mend}`);
         // A copy: the block's memory may be used again for the next one.
         parts.push(Buffer.from(data.subarray(start)));
         data = block(++number);
