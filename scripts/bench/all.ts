@@ -20,6 +20,7 @@ import { measurePaceCost, paceCostDefaults } from "./pace-cost.ts";
 import { measurePlanTrials, planTrialsDefaults } from "./plan-trials.ts";
 import { measureQuota, quotaDefaults } from "./quota.ts";
 import { measureRealSizing, realSizingDefaults } from "./real-sizing.ts";
+import { measureServe, serveDefaults } from "./serve.ts";
 import { measureSizing, sizingDefaults } from "./sizing.ts";
 import { measureSlots, slotsDefaults } from "./slots.ts";
 import { measureThroughput, throughputDefaults } from "./throughput.ts";
@@ -51,6 +52,8 @@ const parts: PartsOptions["parts"] = {
   budget: () => measureBudgets({ ...budgetDefaults, program, ...small({ runs: 3 }) }),
   plan: () => measurePlanTrials({ ...planTrialsDefaults, program, ...small({ trials: 6 }) }),
   online: () => measureOnline({ ...onlineDefaults, program, ...small({ calls: 300 }) }),
+  serve: () =>
+    measureServe({ ...serveDefaults, program, ...small({ megabytes: 50, lines: 50_000, seconds: 2, rounds: 1 }) }),
   ask: () => measureAsk({ ...askDefaults, ...small({ questions: 20 }) }),
   consensus: () => measureConsensus({ ...consensusDefaults, program, ...small({ rows: 1_000, rounds: 1 }) }),
 };

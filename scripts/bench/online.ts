@@ -2,15 +2,12 @@
  * What an online call by a server costs above the same call made directly, one at a time, against a SIMULATED server that
  * answers at once: node scripts/bench/online.ts [--calls N] [--program PATH]
  */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Pool } from "undici";
-import { until } from "../../test/support/until.ts";
-import { startProgram } from "../chaos/program-process.ts";
 import { type Figure, inWords, median } from "./figures.ts";
 import { builtProgram } from "./fleet-run.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
+import { type ServedProgram, startServed } from "./served-program.ts";
 import { startInstantServer } from "./simulated-server.ts";
 import { inWorkplace } from "./workplace.ts";
 
@@ -73,35 +70,14 @@ async function timeCall(pool: Pool, model: string, call: number): Promise<number
   return tookMs;
 }
 
-interface Served {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-/** `promptfleet serve` as a user has it, with an embedded Redis. */
-async function startServer(directory: string, program: string, baseUrl: string): Promise<Served> {
+function startServer(directory: string, program: string, baseUrl: string): Promise<ServedProgram> {
   const tier = { provider: "openai-compatible", baseUrl, location: "local", concurrency: 8 };
-  const config = {
+  return startServed(directory, program, {
     tiers: { free: tier, paced: { ...tier, limits: { rpm: 1e9, tpm: 1e12 } } },
     models: { free: { tier: "free", model: "simulated-model" }, paced: { tier: "paced", model: "paced-model" } },
     tasks: { simple: { primary: "free" } },
     serve: { limits: { maxRequestsPerMinute: 1e6 } },
-  };
-  const path = join(directory, "promptfleet.json");
-  writeFileSync(path, JSON.stringify(config));
-  const args = ["serve", "--port", "0", "--config", path, "--data-dir", join(directory, "data")];
-  const served = startProgram(program, args, directory);
-  const url = await until("the server to serve", () => {
-    if (!served.isRunning()) throw new Error(`the server ended at its start: ${served.stderr()}`);
-    return /serving fleet .* at (http:[^\s,]+)/.exec(served.stderr())?.[1];
   });
-  return {
-    url,
-    async stop() {
-      served.signal("SIGTERM");
-      await served.ended;
-    },
-  };
 }
 
 function figuresOf({ direct, online, limited }: Omit<OnlineMeasured, "figures">): Figure[] {

@@ -5,6 +5,7 @@ import { measureAsk } from "../../scripts/bench/ask.ts";
 import { measureMemory } from "../../scripts/bench/memory.ts";
 import { measureOnline } from "../../scripts/bench/online.ts";
 import { measureProfile, profileDefaults } from "../../scripts/bench/profile.ts";
+import { measureServe } from "../../scripts/bench/serve.ts";
 import { measureSlots } from "../../scripts/bench/slots.ts";
 import { measureThroughput } from "../../scripts/bench/throughput.ts";
 
@@ -77,5 +78,18 @@ describe("the benchmarks", () => {
     const { summary } = await measureProfile({ ...profileDefaults, program, rows: 300, concurrency: 10 });
     const modules = summary.modules.map(({ module }) => module);
     expect(modules).toEqual(expect.arrayContaining(["ioredis", "bullmq", "undici", "src/pool", "node"]));
+  });
+
+  test("serve measures an upload, an order and those who watch", async () => {
+    const { figures } = await measureServe({
+      program,
+      megabytes: 6,
+      lines: 2_000,
+      batches: 2,
+      seconds: 0.2,
+      rounds: 1,
+    });
+    expect(figures.map(({ goal }) => goal)).toEqual(["≤ 1.25 ×", "≤ 1,000", "< 2 %"]);
+    for (const { figure } of figures) expect(figure).not.toContain("NaN");
   });
 });
