@@ -89,7 +89,7 @@ export async function joinFleet(options: JoinOptions) {
   const placeAll = createPlaceRows(redis, names, queues, memory.tooFull, noteTrouble("feed"));
   const placeRows: PlaceRows = (place, rows, rowsPerJob) =>
     placeAll(place, rows, (tier) => Math.min(rowsPerJob(tier), togetherIn.get(tier) ?? 1));
-  const record = createRecorder(redis, names, processId, incarnation.mayBeRebuilt, noteTrouble("record"));
+  const record = createRecorder(redis, names, processId, incarnation, noteTrouble("record"));
   const gate = createGate(redis, names, processId, incarnation.current, noteTrouble("gate"));
   const whose = { processId, identity: identityOfThisProcess() };
   const audit = openAuditTrail({ directory: options.auditDirectory, ...whose, redis, names });

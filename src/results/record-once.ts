@@ -3,6 +3,7 @@ import type { RowAction, Settlement } from "../job/batch.ts";
 import { coalesce } from "../queue/coalesce.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
+import { createRecentRecords } from "./forgotten-records.ts";
 
 /** What is said of a row when a call of it, or all that is asked of it, has ended. */
 export interface RecordEntry {
@@ -18,19 +19,30 @@ export interface RecordEntry {
 /** True when it was done as asked; false when somebody else was first. */
 export type Recorder = (batchId: string, entry: RecordEntry) => Promise<boolean>;
 
+/** Which Redis this is, as far as it matters here. */
+export interface RecorderIncarnation {
+  current(): string;
+  /** True while Redis may have come back without what it knew. */
+  mayBeRebuilt(): boolean;
+  /** Calls back when it has come back as somebody else. */
+  on(listener: () => void): void;
+}
+
 export const settleScript = new URL("./settle.lua", import.meta.url);
 
 /**
- * @param mayBeRebuilt true while Redis may have come back without what it knew: a batch that it does not know is waited
- *   for then, as its owner sets it again from its files. At other times such a batch has ended long ago.
+ * Puts the ends of calls on record. A batch that Redis does not know is waited for while it may have come back without
+ * what it knew, as its owner sets it again from its files; at other times such a batch has ended long ago.
  */
 export function createRecorder(
   redis: Redis,
   names: FleetNames,
   processId: string,
-  mayBeRebuilt: () => boolean,
+  incarnation: RecorderIncarnation,
   onTrouble: (reason: string | undefined) => void,
 ): Recorder {
+  const recent = createRecentRecords(redis, names);
+  incarnation.on(() => void recent.countForgotten(incarnation.current).catch(() => {}));
   const recordScript = new URL("./record.lua", import.meta.url);
   const script = redisScript(redis, recordScript, 6);
   const settlingScript = redisScript(redis, recordScript, 10, [settleScript]);
@@ -49,9 +61,16 @@ export function createRecorder(
       terms === undefined
         ? await script(keyList, args)
         : await settlingScript([...keyList, ...names.ofTerms(batchId!, terms)], args);
-    if (answers === null && mayBeRebuilt())
+    if (answers === null && incarnation.mayBeRebuilt())
       throw new Error("Redis came back without this batch, which is not rebuilt yet");
-    return entries.map((_entry, at) => (answers as number[] | null)?.[at] === 1);
+    const isDone = (at: number): boolean => (answers as number[] | null)?.[at] === 1;
+    const recorded = entries.filter(({ action }, at) => action.kind === "record" && isDone(at));
+    if (recorded.length > 0)
+      recent.note(
+        batchId!,
+        recorded.map(({ row }) => row),
+      );
+    return entries.map((_entry, at) => isDone(at));
   }, onTrouble);
   return (batchId, entry) => {
     const group = `${batchId}/${entry.generation}`;

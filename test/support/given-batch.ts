@@ -84,7 +84,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
   const troubles: (string | undefined)[] = [];
   let rebuilding = false;
   let tooFull: string | undefined;
-  const mayBeRebuilt = () => rebuilding;
+  const watch = { current: () => incarnation, mayBeRebuilt: () => rebuilding, on() {} };
   const noteTrouble = (reason: string | undefined) => void troubles.push(reason);
   onTestFinished(async () => {
     await Promise.all(memberships.map((membership) => membership.leave()));
@@ -103,7 +103,7 @@ export async function givenBatch(server: TestRedis): Promise<GivenBatch> {
     memberships.push(membership);
     await membership.beat();
     const gate = createGate(redis, names, id, () => knownIncarnation, noteTrouble);
-    const record = createRecorder(redis, names, id, mayBeRebuilt, noteTrouble);
+    const record = createRecorder(redis, names, id, watch, noteTrouble);
     const act: GivenProcess["act"] = (row, call, action, generation = 0, pace = undefined) =>
       record(batchId, { row, generation, call: call === 0 ? "" : `${id} ${call}`, action, settlement: pace });
     return {
