@@ -78,7 +78,7 @@ export async function askConsensus(
       start("judge", rule.judge!, rowFor(rule.judge!, judgeRequest(question, step.models.map(textOf))));
     } else if (step.kind === "ask-stronger") {
       start("decides", rule.escalate!, rowFor(rule.escalate!));
-    } else if (rule.economy === true || running.size === 0) {
+    } else {
       return { settled: step, results };
     }
     await Promise.race(running);

@@ -74,7 +74,7 @@ export async function openLiveBatch(fleet: Fleet, onTier: (tier: string) => Prom
         const row = rows.shift()!;
         const one = unfinished.get(row);
         if (one === undefined) continue;
-        window.enter(row, one.prepared.payload.length, one.prepared.tiers);
+        window.enter(row, one.prepared.payload.length, one.prepared.tiers, one.prepared.votes?.voters.length);
         placing.push(row);
       }
       if (placing.length === 0) continue;

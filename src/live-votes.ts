@@ -3,7 +3,7 @@ import type { ResultLine } from "./job/result.ts";
 import type { PreparedRow } from "./plan-row.ts";
 import { nextStep } from "./results/next-step.ts";
 import { type OpenRow, openRow, payloadAt, voterAt } from "./results/open-row.ts";
-import { consensusLine, isAsked, votingOf } from "./results/voting.ts";
+import { consensusLine, votingOf } from "./results/voting.ts";
 
 /**
  * Puts a row to its models and waits for their agreement, in a process that keeps nothing of it: the batch without a
@@ -45,9 +45,7 @@ export function askVotes(
         askSlot(strongerSlot);
         return;
       default:
-        if (votes.rule.economy === true || ![...slots.values()].some(isAsked)) {
-          resolve(consensusLine(row, votes, slots, step));
-        }
+        resolve(consensusLine(row, votes, slots, step));
     }
   }
 

@@ -1,6 +1,6 @@
 import { type BatchOwnership, claimOwnership } from "./batch-ownership.ts";
 import { type BatchCollecting, collectBatch } from "./collect-batch.ts";
-import { judgeSlot, rowOfPlace, slotOfPlace, slotsPerRow, strongerSlot, votesBatchOf } from "./job/consensus.ts";
+import { judgeSlot, rowOfPlace, slotOfPlace, strongerSlot, votesBatchOf } from "./job/consensus.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { RowTable } from "./job/row-table.ts";
 import { createVotePlacing, type PlaceVotesOptions } from "./place-votes.ts";
@@ -128,15 +128,14 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
         ask(openedRow, strongerSlot);
         return undefined;
       default: {
-        // Votes of an earlier owner can settle it before all have been asked here.
-        if (votes.rule.economy !== true) askAll(openedRow, votes.rule.models);
         const onTheWay = [...slots].filter(([, state]) => isAsked(state)).map(([slot]) => slot);
         if (onTheWay.length > 0) {
           withdraw(openedRow, onTheWay).catch(fail);
           return undefined;
         }
         openedRow.isSettled = true;
-        return [{ row, line: JSON.stringify(consensusLine(row, votes, slots, step)) }];
+        const result = consensusLine(row, votes, slots, step);
+        return [{ row, line: JSON.stringify(result), result }];
       }
     }
   }
@@ -222,8 +221,10 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
     forget(done) {
       if (rows.size === 0) return;
       for (const row of done) {
-        if (!rows.delete(row)) continue;
-        for (let slot = 0; slot < slotsPerRow; slot++) queue.left(row * slotsPerRow + slot);
+        const openedRow = rows.get(row);
+        if (openedRow === undefined) continue;
+        rows.delete(row);
+        for (const slot of openedRow.slots.keys()) queue.left(placeOf(openedRow, slot));
       }
     },
     rebuild,

@@ -48,13 +48,8 @@ export function createVotePlacing(options: PlaceVotesOptions): VotePlacing {
     while (queue.length > 0) await placeSome(queue.splice(0, votesPerPlacing));
   }
 
-  /** Those of one model together: they may share jobs. */
   async function placeSome(some: readonly VoteToPlace[]): Promise<void> {
-    const byModel = Map.groupBy(
-      some.filter(({ ofRow }) => isOpen(ofRow)),
-      ({ route }) => route[0],
-    );
-    const votes = [...byModel.values()].flat();
+    const votes = some.filter(({ ofRow }) => isOpen(ofRow));
     const rows = votes.map(({ ofRow }) => ({ row: ofRow }));
     await placing(rows, async () => {
       for (const { row, tiers } of votes) asked.set(row, { tiers, fedAtMs: performance.now(), jobRow: row });

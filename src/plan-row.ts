@@ -132,28 +132,36 @@ export function createRowPlanner(
   const tierOf = ({ candidates }: PlannedRoute): string => look(candidates).tiers[0]!;
 
   /** What the queues take of a row for the models of a plan. */
-  function prepare(row: PromptRow, plan: PlannedRoute, asked: PromptRequest): PreparedRow {
+  function prepare(
+    row: PromptRow,
+    plan: PlannedRoute,
+    asked: PromptRequest,
+    jsonOf: (request: PromptRequest) => string = JSON.stringify,
+  ): PreparedRow {
     const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
     const request = outputLimit === undefined ? asked : withLimit(asked, outputLimit);
     const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
-    const payload: RowPayload = {
+    const head: Omit<RowPayload, "request"> = {
       ...(isWeighed ? { weight: weightOf(request) } : {}),
       id: row.id,
       task: plan.task,
       private: plan.private,
       ...(strict ? { strict } : {}),
       route: plan.candidates,
-      request,
       ...extras,
     };
+    const payload = `${JSON.stringify(head).slice(0, -1)},"request":${jsonOf(request)}}`;
     const { task, candidates: route } = plan;
-    return { id: row.id, task, private: plan.private, route, tiers, lane, payload: JSON.stringify(payload), ...extras };
+    return { id: row.id, task, private: plan.private, route, tiers, lane, payload, ...extras };
   }
 
   function prepareVotes(row: PromptRow, rule: ConsensusRule, expanded: ExpandedVotes): PreparedRow {
     const { metadata, ...bare } = row;
-    const payloadOf = (plan: PlannedRoute, request: PromptRequest) => prepare(bare, plan, request).payload;
-    const first = prepare(bare, expanded.first, row.request);
+    // Most of a payload is the request, which is the same for all who vote.
+    const ofRow = JSON.stringify(row.request);
+    const jsonOf = (request: PromptRequest) => (request === row.request ? ofRow : JSON.stringify(request));
+    const payloadOf = (plan: PlannedRoute, request: PromptRequest) => prepare(bare, plan, request, jsonOf).payload;
+    const first = prepare(bare, expanded.first, row.request, jsonOf);
     const votes = votesOf(row, rule, expanded, { payloadOf, tierOf });
     return { ...first, task: expanded.task, ...(metadata === undefined ? {} : { metadata }), ...votes };
   }

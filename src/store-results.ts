@@ -32,10 +32,9 @@ export function createResultStore(options: StoreOptions): (group: readonly Recor
     const recorded = votes.length === 0 ? results : [...results, ...votes];
     if (recorded.length === 0) return;
     const offsets = await appendWhenThereIsRoom(segment, recorded, onWait, isStopping);
-    results.forEach(({ row, line }, at) => {
+    results.forEach(({ row, line, result = JSON.parse(line) as ResultLine }, at) => {
       feeder().stored(row);
       table.store(row, segmentNumber, offsets[at]!);
-      const result = JSON.parse(line) as ResultLine;
       onResult(result);
       if (result.tier !== null && result.consensus === undefined)
         feeder().windows.noteLatency(result.tier, result.latency_ms);

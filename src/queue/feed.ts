@@ -87,8 +87,9 @@ export function createFeeder(options: FeedOptions): Feeder {
     }
     const window = windows.of(prepared.row.tiers[0]!, prepared.row.lane);
     table.feed(index, offset, window.number);
-    window.enter(index, prepared.row.payload.length, prepared.row.tiers);
-    into.push({ ...prepared.row, again: again.delete(index) });
+    const { row } = prepared;
+    window.enter(index, row.payload.length, row.tiers, row.votes?.voters.length);
+    into.push({ ...row, again: again.delete(index) });
   }
 
   const windowFor = (prepared: PreparedLine): TierWindow =>

@@ -94,6 +94,8 @@ function createPlaceOnce(redis: Redis, names: FleetNames, queues: TierQueues): P
     const placings = (await script([keys.batch, keys.done, keys.payloads, keys.moves], args)) as string[] | null;
     if (placings === null) throw new OwnershipLost(`batch ${batchId} has another owner`);
     const jobsByTier = new Map<string, GrowingJob[]>();
+    // Rows of several models may take turns in the input: each kind of row has a job that grows.
+    const growing = new Map<string, GrowingJob>();
     const named = rows.map((row, order) => {
       const placing = placings[order]!;
       if (placing === "") return undefined;
@@ -106,18 +108,15 @@ function createPlaceOnce(redis: Redis, names: FleetNames, queues: TierQueues): P
         jobsByTier.set(tier, jobs);
       }
       const model = row.route[usedPosition]!;
-      const last = jobs.at(-1);
-      if (
-        hop === 0 &&
-        last?.hop === 0 &&
-        last.task === row.task &&
-        last.model === model &&
-        last.rows.length < rowsPerJob(tier)
-      ) {
+      const kind = JSON.stringify([tier, model, row.task]);
+      const last = hop === 0 ? growing.get(kind) : undefined;
+      if (last !== undefined && last.rows.length < rowsPerJob(tier)) {
         last.rows.push(row.row);
         return last.rows[0];
       }
-      jobs.push({ rows: [row.row], hop, task: row.task, model });
+      const job = { rows: [row.row], hop, task: row.task, model };
+      jobs.push(job);
+      if (hop === 0) growing.set(kind, job);
       return row.row;
     });
     await Promise.all(

@@ -22,7 +22,7 @@ export interface LaneShare {
   wants: boolean;
   /** Rows that it may have there, if one batch alone could have `all`. */
   limit(all: number): number;
-  noteDrained(): void;
+  noteDrained(rows: number): void;
   /** Rows a second that left the lane of late, of all batches. */
   drainPerSecond(): number;
 }
@@ -65,8 +65,8 @@ export function createWindowShares(): WindowShares {
         }
         return Math.ceil((left * batch.weight) / weights);
       },
-      noteDrained() {
-        lane.drained++;
+      noteDrained(rows) {
+        lane.drained += rows;
       },
       drainPerSecond() {
         const elapsedMs = performance.now() - lane.measuredAtMs;

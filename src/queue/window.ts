@@ -1,6 +1,6 @@
 import { type BatchShare, createWindowShares, type LaneShare } from "./window-shares.ts";
 
-/** The rows of one tier (or lane of it) that are in Redis: fed, and without a result on disk. */
+/** The rows of one tier (or lane of it) that are in Redis: fed, and without a result on disk. One with votes counts as these. */
 export interface TierWindow {
   readonly tier: string;
   /** The number that the row table knows the tier by. */
@@ -13,12 +13,14 @@ export interface TierWindow {
   hasRoom(): boolean;
   /** Whether rows for it wait here; others may have its part of the tier while none does. */
   wants(isWanting: boolean): void;
-  enter(row: number, bytes: number, tiers: readonly string[]): void;
+  /** @param calls that it stands for: as many as models vote on it. */
+  enter(row: number, bytes: number, tiers: readonly string[], calls?: number): void;
 }
 
 export interface FedRow {
   readonly window: TierWindow;
   readonly bytes: number;
+  readonly calls: number;
   readonly fedAtMs: number;
   /** Tier of each model of its route. */
   readonly tiers: readonly string[];
@@ -102,15 +104,16 @@ export function createWindows(
       wants(isWanting) {
         place.wants = isWanting;
       },
-      enter(row, bytes, tiers) {
-        place.rows++;
+      enter(row, bytesOfCall, tiers, calls = 1) {
+        const bytes = bytesOfCall * calls;
+        place.rows += calls;
         bytesInside += bytes;
-        fed.set(row, { window, bytes, fedAtMs: performance.now(), tiers, jobRow: row });
+        fed.set(row, { window, bytes, calls, fedAtMs: performance.now(), tiers, jobRow: row });
       },
     };
     leaveHooks.set(window, (row) => {
-      place.rows--;
-      place.noteDrained();
+      place.rows -= row.calls;
+      place.noteDrained(row.calls);
       bytesInside -= row.bytes;
     });
     windows.push(window);

@@ -55,6 +55,11 @@ const waiting: Step = { kind: "ask", models: [] };
  */
 export function nextStep(voting: Voting): Step {
   const { rule, form, votes, judge } = voting;
+  if (rule.economy !== true) {
+    // All are asked and waited for: they show how sure the answer is.
+    const unasked = votes.filter(({ state }) => state === "unasked").map(({ model }) => model);
+    if (unasked.length > 0 || votes.some(({ state }) => state === "asked")) return { kind: "ask", models: unasked };
+  }
   const counted = countVotes(rule, form, votes);
   if (counted.kind === "open") return { kind: "ask", models: counted.ask };
   if (counted.kind === "agreed") return counted;

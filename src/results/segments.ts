@@ -13,6 +13,8 @@ export interface Recorded {
   readonly row: number;
   /** JSON of its ResultLine. */
   readonly line: string;
+  /** What the line says, where its maker knows. */
+  readonly result?: ResultLine;
   /** It is a vote on a row that has no result yet, and `row` the place of that vote. */
   readonly isVote?: boolean;
 }

@@ -53,3 +53,13 @@ describe("the window of a tier", () => {
     expect(fill(fastest)).toBe(4_000);
   });
 });
+
+it("counts a row that three models are asked as the three calls that it is", () => {
+  const windows = createWindows(() => 100);
+  const window = windows.of("tier", "votes");
+  let rows = 0;
+  while (window.hasRoom()) window.enter(rows++, 1, ["tier"], 3);
+  expect([rows, window.rows]).toEqual([42, 126]);
+  for (let row = 0; row < rows; row++) windows.leave(row);
+  expect(window.rows).toBe(0);
+});
