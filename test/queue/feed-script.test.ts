@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findLostRows } from "../../src/queue/find-lost.ts";
 import { jobIdOf } from "../../src/queue/names.ts";
-import { OwnershipLost } from "../../src/queue/place-rows.ts";
+import { createPlaceRows, OwnershipLost } from "../../src/queue/place-rows.ts";
 import { batchId, type GivenBatch, givenBatch, payloadOf } from "../support/given-batch.ts";
 import { withRedis } from "../support/redis-server.ts";
 
@@ -48,6 +48,33 @@ describe("feeding rows", () => {
     expect(await jobIds(batch, "cloud")).toEqual([jobIdOf(batchId, 1, 0, 2)]);
     const [moved] = await batch.queues.of("cloud").getWaiting();
     expect(moved?.data).toMatchObject({ row: 1, hop: 2, model: "large" });
+  });
+
+  it("puts rows of a model into jobs together, also where two models take turns in the input", async () => {
+    const { redis, names, queues, epoch } = await givenBatch(server);
+    const place = createPlaceRows(
+      redis,
+      names,
+      queues,
+      () => undefined,
+      () => {},
+    );
+    const rows = [0, 1, 2, 3, 4, 5].map((row) => ({
+      ...{ row, task: null, route: [row % 2 === 0 ? "small" : "other"], tiers: ["lab"] },
+      ...{ payload: payloadOf(row), again: false },
+    }));
+    const named = await place({ batchId, generation: 0, epoch }, rows, () => 2);
+    expect(named).toEqual([0, 1, 0, 1, 4, 5]);
+    const together = (await queues.of("lab").getWaiting()).map(({ data }) => [data.model, data.rows ?? data.row]);
+    expect(together).toEqual(
+      expect.arrayContaining([
+        ["small", [0, 2]],
+        ["other", [1, 3]],
+        ["small", 4],
+        ["other", 5],
+      ]),
+    );
+    expect(together).toHaveLength(4);
   });
 
   it("is refused to an owner that was replaced, and changes nothing", async () => {

@@ -120,6 +120,15 @@ describe("where models do not agree", () => {
     expect(step({ rule: escalating, stronger })).toMatchObject({ kind: "no-consensus", message });
   });
 
+  it.each([
+    [undefined, { kind: "ask", models: [] }],
+    [true, { kind: "agreed", agreed: ["a", "b"] }],
+  ])("and with economy %s, two that agree while the third is asked come to %j", (economy, expected) => {
+    const votes = [...votesOf("Rome", "Rome"), { model: "c", state: "asked" } as Vote];
+    const asked = { ...rule, ...(economy === undefined ? {} : { economy }) };
+    expect(step({ rule: asked, votes })).toMatchObject(expected);
+  });
+
   it("but not before all votes that matter are there, nor where they agree", () => {
     const votes = [...votesOf("Paris", "Rome"), { model: "c", state: "asked" } as Vote];
     expect(step({ rule: escalating, votes })).toEqual({ kind: "ask", models: [] });
