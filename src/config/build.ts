@@ -1,3 +1,4 @@
+import { durationMsOf } from "../job/duration.ts";
 import { baseUrlsOf, defaultTaskOf, trustedHostsOf } from "./check.ts";
 import type { Config, ModelConfig, ServeConfig, TaskConfig, TierConfig } from "./config.ts";
 import { buildConsensus } from "./consensus-rule.ts";
@@ -58,9 +59,11 @@ function buildTask(name: string, file: TaskFile): TaskConfig {
   return { fallback: [], private: false, prefer: "listed", ...present(rest), ...votes, name, primary };
 }
 
-function buildServe({ completionWindow = "enforced", tokens = [], limits = {}, webhook = {} }: ServeFile): ServeConfig {
+function buildServe(file: ServeFile): ServeConfig {
+  const { completionWindow = "enforced", retention = "30d", tokens = [], limits = {}, webhook = {} } = file;
   return {
     completionWindow,
+    retentionMs: durationMsOf(retention) ?? Number.POSITIVE_INFINITY,
     tokens: tokens.map((token) => ({ ...token, sha256: token.sha256.toLowerCase() })),
     limits: {
       maxFileBytes: 20 * 2 ** 30,

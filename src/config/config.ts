@@ -91,6 +91,8 @@ export type Role = (typeof roles)[number];
 export interface ServeConfig {
   /** Whether a batch ends when its completion window does. Default "enforced". */
   readonly completionWindow: "enforced" | "advisory";
+  /** How long ended batches and files stay; Infinity for ever. */
+  readonly retentionMs: number;
   readonly tokens: readonly ServeToken[];
   readonly limits: ServeLimits;
   readonly webhook: {

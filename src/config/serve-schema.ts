@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { durationMsOf } from "../job/duration.ts";
 import { roles } from "./config.ts";
 import { closed, text, variableName, wholeFrom } from "./schema-parts.ts";
 
@@ -36,10 +37,17 @@ const webhook = closed(
   'a webhook such as { "url": "https://hooks.example.com/promptfleet" }',
 );
 
+const leastRetentionMs = 3_600_000;
+const retention = '"forever", or a duration of at least 1h such as "30d": what has ended is removed after it';
+
 const window = '"enforced", or "advisory": batches run on after it';
 export const serve = closed(
   {
     completionWindow: z.enum(["enforced", "advisory"], window).optional(),
+    retention: z
+      .string(retention)
+      .refine((text) => text === "forever" || (durationMsOf(text) ?? 0) >= leastRetentionMs, retention)
+      .optional(),
     tokens: z.array(token, "a list of tokens").optional(),
     limits: limits.optional(),
     webhook: webhook.optional(),

@@ -119,6 +119,8 @@ export function openFiles(directory: string, options: OpenFilesOptions = {}): Fi
       if (isExpired(record) && readerOf(record.id) === undefined) void setAside(record.id).catch(() => {});
   }, expiryLookEveryMs);
   expiring.unref();
+  // What came before this start has its time too.
+  files.list();
   return files;
 }
 

@@ -17,6 +17,7 @@ import type { ServeContext } from "./context.ts";
 import { listen } from "./listen.ts";
 import { type OpenBatches, openBatches } from "./open-batches.ts";
 import { openFiles } from "./open-files.ts";
+import { startRetention } from "./retention.ts";
 import { createServedLines } from "./served-lines.ts";
 import { openWebhooks, type Webhooks } from "./webhooks.ts";
 
@@ -91,9 +92,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const context: ServeContext = { config, fleet, access, files, batches, directory };
   const opened = batches;
+  const { retentionMs } = config.serve;
+  const retention = startRetention({ batches, files, retentionMs, onNotice: options.onNotice });
   let webhooks: Webhooks | undefined;
 
   async function close(): Promise<void> {
+    retention.close();
     opened.stopFeeding();
     await inbox?.close();
     await fleet.leave(true);

@@ -88,6 +88,7 @@ const badConfigs: readonly [title: string, config: object, ...parts: string[]][]
     '"read", "submit" or "admin"',
   ],
   ["no requests at all", { ...smallConfig, serve: { limits: { maxRequestsPerMinute: 0 } } }, "from 1 to", "found 0"],
+  ["a retention of minutes", { ...smallConfig, serve: { retention: "30m" } }, "serve.retention", "at least 1h"],
   [
     "a webhook that is no URL",
     { ...smallConfig, serve: { webhook: { url: "file:///etc/passwd" } } },
