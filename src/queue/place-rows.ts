@@ -108,7 +108,7 @@ function createPlaceOnce(redis: Redis, names: FleetNames, queues: TierQueues): P
         jobsByTier.set(tier, jobs);
       }
       const model = row.route[usedPosition]!;
-      const kind = JSON.stringify([tier, model, row.task]);
+      const kind = `${tier}\n${model}\n${row.task ?? ""}`;
       const last = hop === 0 ? growing.get(kind) : undefined;
       if (last !== undefined && last.rows.length < rowsPerJob(tier)) {
         last.rows.push(row.row);
