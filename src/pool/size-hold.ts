@@ -103,7 +103,8 @@ function judge(state: SizeState): SizeState {
   return {
     ...moveTo(state, "base", Math.exp(at + change)),
     before: undefined,
-    depth: mayBeFar ? Math.min(tuning.deepest, 2 * state.depth) : 1,
+    // A server that shows its queue would show it: the edge does not lie far below.
+    depth: mayBeFar && state.hasRoom === undefined ? Math.min(tuning.deepest, 2 * state.depth) : 1,
     windowsSinceProbe: 0,
     settled: hasMoved ? 0 : state.settled + 1,
     windows: hasMoved ? Math.min(state.windows, 3) : state.windows,

@@ -115,13 +115,15 @@ export function afterRefusal(state: SizeState, ownInFlight: number): SizeState {
 
 /** The server says itself what it works on and what waits there. */
 export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownInFlight: number): SizeState {
+  const inFlight = ownInFlight + state.others;
+  // On a busy machine what it says lags behind: while it does not count most calls, it does not say that none waits.
+  if (waiting === 0 && running < 0.5 * inFlight) return state;
   const hasRoom = waiting === 0;
   // While calls sent under a higher limit still end, the queue says nothing new.
   if (state.settling > 0 || waiting <= 1 + 0.15 * running || running === 0) {
     return hasRoom === state.hasRoom ? state : { ...state, hasRoom };
   }
   if (state.phase === "raise") return { ...backFromRaise(state), hasRoom };
-  const inFlight = ownInFlight + state.others;
   const share = running / (running + waiting);
   return { ...hold(state, Math.min(state.size, inFlight) * share + 1), hasRoom };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { afterGauges, startSize } from "../../src/pool/size-pool.ts";
 import { seededRandom } from "../support/simulated-answers.ts";
 import {
   lognormal,
@@ -141,6 +142,24 @@ test("goes by the server's own count of what waits there, where it tells", () =>
   expect(medianShareOfBest(trial)).toBeGreaterThan(0.93);
   const runs = seeds.map((seed) => runTrial(trial, seed).samples);
   expect(medianOf(runs.map((samples) => meanInFlight(samples, 15_000, 60_000)))).toBeLessThan(20);
+});
+
+test("does not look far below what a server works on that shows its queue", () => {
+  for (const name of ["batches of 16, with gauges", "the same, and its pace wavers"] as const) {
+    const trial = sizeTrials[name];
+    const best = bestFixed(trial);
+    const shares = Array.from(
+      { length: 40 },
+      (_, seed) => answersOf(runTrial(trial, seed + 1).samples, trial.fromMs) / best.answers,
+    ).sort((one, other) => one - other);
+    expect(shares[4]).toBeGreaterThan(0.945);
+  }
+});
+
+test("does not believe that nothing waits while the server counts hardly any of the calls it was sent", () => {
+  const size = startSize({ start: 16, most: 64 });
+  expect(afterGauges(size, { running: 0, waiting: 0 }, 16).hasRoom).toBeUndefined();
+  expect(afterGauges(size, { running: 16, waiting: 0 }, 16).hasRoom).toBe(true);
 });
 
 test("backs off from a server that refuses calls, and is refused seldom after that", () => {

@@ -89,6 +89,20 @@ export const sizeTrials = {
     forMs: 60_000,
     fromMs: 15_000,
   },
+  "the same, and its pace wavers": {
+    model: { slots: 16, workMs: lognormal(400, 0.4), speed: (active) => 1 / (1 + active / 4) },
+    wavers: 0.4,
+    seesGauges: true,
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "16 slots, with gauges": { model: fixedSlots(16), seesGauges: true, forMs: 60_000, fromMs: 20_000 },
+  "soft knee, with gauges": {
+    model: { workMs: answerMs, speed: softKnee },
+    seesGauges: true,
+    forMs: 60_000,
+    fromMs: 10_000,
+  },
 } satisfies Record<string, SizeTrial>;
 
 export interface SizeRun {
@@ -114,7 +128,9 @@ export function serve(
     if (ticks++ % 5 === 0) pace = 1 - wavers + 2 * wavers * wave();
     client.onTick?.(nowMs, gauges);
   };
-  const wavering = wavers === 0 ? model : { ...model, speed: () => pace };
+  const { speed = () => 1 } = model;
+  const wavering =
+    wavers === 0 ? model : { ...model, speed: (active: number, queued: number) => pace * speed(active, queued) };
   return simulateService({
     model: wavering,
     ...(changes === undefined ? {} : { changes }),
