@@ -1,5 +1,6 @@
 import type { ConsensusRule } from "./job/consensus.ts";
-import type { Message, PromptRequest, PromptRow } from "./job/row.ts";
+import { questionOf } from "./job/question-of.ts";
+import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { RowVotes, Voter } from "./job/row-votes.ts";
 import type { PlannedRoute } from "./routing/choose-model.ts";
 import type { ExpandedVotes, PlannedVoter } from "./routing/expand-votes.ts";
@@ -37,7 +38,7 @@ export function votesOf(
   const votes: RowVotes = {
     rule,
     form: request.answerForm,
-    question: (request.openaiBody?.messages as readonly Message[] | undefined) ?? request.messages,
+    question: questionOf(request),
     id,
     task,
     ...(metadata === undefined ? {} : { metadata }),

@@ -20,7 +20,8 @@ export function judgeRequest(question: readonly Message[], answers: readonly str
     'in the answers. Answer with JSON alone: {"groups": [[1, 3], [2]]}, each answer\'s number in exactly one group.';
   const asked = question.map(({ role, content }) => ({
     role,
-    content: typeof content === "string" ? content : textOf(content),
+    // A message of tool calls has none.
+    content: typeof content === "string" ? content : textOf(content ?? []),
   }));
   const numbered = answers.map((answer, at) => ({ number: at + 1, answer }));
   return {
