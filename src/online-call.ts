@@ -1,8 +1,7 @@
 import type { Fleet } from "./fleet.ts";
-import { answerFormOf } from "./intake/answer-form.ts";
+import { formOfBody } from "./intake/body-form.ts";
 import { type ParsedRow, readRow } from "./intake/parse-row.ts";
 import { failedWithoutCall } from "./job/result.ts";
-import type { PromptRow } from "./job/row.ts";
 import { createRowPlanner, type UnusableRow } from "./plan-row.ts";
 import type { OnlineEnd } from "./pool/online-end.ts";
 import { createRouter } from "./routing/choose-model.ts";
@@ -67,17 +66,8 @@ function refused(row: UnusableRow): OnlineEnd {
 
 /** The schema of an OpenAI body is the form of its answer: so it holds at backends of another dialect, and is checked. */
 function withForm(parsed: ParsedRow, { body }: Readonly<Record<string, unknown>>): ParsedRow {
-  const schema = parsed.ok && parsed.format === "openai" ? schemaIn(body as { response_format?: unknown }) : undefined;
-  if (schema === undefined || !parsed.ok) return parsed;
-  const answerForm = answerFormOf({ schema });
-  if (typeof answerForm === "string") {
-    return { ok: false, id: parsed.row.id, message: `body.response_format.json_schema: ${answerForm}` };
-  }
-  const row: PromptRow = { ...parsed.row, request: { ...parsed.row.request, answerForm: answerForm! } };
-  return { ...parsed, row };
-}
-
-function schemaIn({ response_format: format }: { response_format?: unknown }): unknown {
-  const { type, json_schema: named } = (format ?? {}) as { type?: unknown; json_schema?: { schema?: unknown } | null };
-  return type === "json_schema" ? named?.schema : undefined;
+  const answerForm = parsed.ok && parsed.format === "openai" ? formOfBody(body as object) : undefined;
+  if (answerForm === undefined || !parsed.ok) return parsed;
+  if (typeof answerForm === "string") return { ok: false, id: parsed.row.id, message: answerForm };
+  return { ...parsed, row: { ...parsed.row, request: { ...parsed.row.request, answerForm } } };
 }

@@ -1,6 +1,7 @@
 import { findModel } from "./config/ad-hoc.ts";
 import type { Config, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
+import { formOfBody } from "./intake/body-form.ts";
 import type { RowPayload } from "./job/batch.ts";
 import type { ConsensusRule } from "./job/consensus.ts";
 import { limitFields } from "./job/endpoints.ts";
@@ -169,8 +170,10 @@ export function createRowPlanner(
   function plan(row: PromptRow): PreparedRow | RowFailure {
     const found = ruleOf(row);
     if (found !== undefined) {
-      const expansion = expandVotes(found, row, route);
-      return expansion.ok ? prepareVotes(row, found.rule, expansion) : failureOf(expansion);
+      const asked = withBodyForm(row);
+      if (typeof asked === "string") return { code: "invalid_row", message: asked };
+      const expansion = expandVotes(found, asked, route);
+      return expansion.ok ? prepareVotes(asked, found.rule, expansion) : failureOf(expansion);
     }
     const plan = route(row);
     return plan.ok ? prepare(row, plan, row.request) : failureOf(plan);
@@ -190,6 +193,14 @@ export function createRowPlanner(
     if (planned.private && noPrivateRows !== undefined) return failed("policy_refused", noPrivateRows);
     return { ok: true, row: planned };
   };
+}
+
+/** Answers to a whole OpenAI body that asks for JSON are compared field by field, as those of a flat row are. */
+function withBodyForm(row: PromptRow): PromptRow | string {
+  const { openaiBody, endpoint } = row.request;
+  const answerForm = openaiBody === undefined || endpoint !== undefined ? undefined : formOfBody(openaiBody);
+  if (answerForm === undefined || typeof answerForm === "string") return answerForm ?? row;
+  return { ...row, request: { ...row.request, answerForm } };
 }
 
 const failureOf = ({ kind, message }: Pick<FailedRoute, "kind" | "message">): RowFailure => ({

@@ -79,6 +79,18 @@ function read(value: unknown): ConsensusRule | string {
   return `${pathText(["consensus", ...path])}: expected ${expected}; found ${found}`;
 }
 
+/** The rule in a text of JSON, or why there is none. */
+export function readConsensusText(text: string): ConsensusRule | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return readConsensus(value);
+  return 'consensus: expected JSON such as {"models":["a","b","c"],"threshold":0.66}, found something else';
+}
+
 /** The rule that `--consensus` and `--consensus-models` give, if any. */
 export function consensusOfFlags(flags: {
   readonly consensus?: number | undefined;

@@ -1,35 +1,39 @@
+import { readConsensus } from "../config/consensus-rule.ts";
 import { suggestName } from "../config/nearest.ts";
 import { describe, fieldChecks, isObject, tooDeep } from "./field-checks.ts";
 import type { RowOrReason } from "./flat-row.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const lineFields = ["custom_id", "params", "task", "private"];
+const lineFields = ["custom_id", "params", "task", "private", "consensus"];
 
 /** Whether a line is a request of an Anthropic batch. */
 export function isAnthropicLine(fields: Fields): boolean {
   return "custom_id" in fields && isObject(fields.params);
 }
 
-/** Reads `{custom_id, params}`, which may also carry `task` and `private`. */
+/** Reads `{custom_id, params}`, which may also carry `task`, `private` and `consensus`. */
 export function readAnthropicRow(fields: Fields, id: string, system: string | undefined): RowOrReason {
   for (const name in fields) {
     if (!lineFields.includes(name)) return `unknown field "${name.slice(0, 60)}"; ${suggestName(name, lineFields)}`;
   }
-  const { custom_id, task, private: isPrivate } = fields;
+  const { custom_id, task, private: isPrivate, consensus } = fields;
   if (typeof custom_id !== "string" || custom_id === "") {
     return `custom_id: expected a text that is not empty, found ${describe(custom_id)}`;
   }
   const params = fields.params as Fields;
   const wrong =
-    checkFields("", { task: task ?? undefined, private: isPrivate }) ??
+    checkFields("", { task: task ?? undefined, private: isPrivate, consensus: consensus ?? undefined }) ??
     checkFields("params.", { model: params.model, max_tokens: params.max_tokens }) ??
     checkParams(params);
   if (wrong !== undefined) return wrong;
+  const rule = isObject(consensus) ? readConsensus(consensus) : undefined;
+  if (typeof rule === "string") return rule;
   return {
     id,
     ...(typeof task === "string" ? { task } : {}),
     ...(typeof params.model === "string" ? { model: params.model } : {}),
+    ...(rule === undefined ? {} : { consensus: rule }),
     private: isPrivate === true,
     request: {
       // The params hold them; a second copy would double what goes through Redis.

@@ -38,7 +38,7 @@ export const fieldChecks: ReadonlyMap<string, Check> = new Map<RowField, Check>(
   ["metadata", (value) => (isObject(value) ? tooDeep(value) : "an object")],
   ["schema", (value) => (isObject(value) ? tooDeep(value) : "a JSON schema, which is an object")],
   ["choices", expectedOfChoices],
-  ["consensus", (value) => (isObject(value) ? undefined : 'an object such as { "models": ["a", "b", "c"] }')],
+  ["consensus", (value) => (isObject(value) ? tooDeep(value) : 'an object such as { "models": ["a", "b", "c"] }')],
   [
     "images",
     (value) =>

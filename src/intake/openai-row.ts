@@ -1,3 +1,4 @@
+import { readConsensus } from "../config/consensus-rule.ts";
 import { suggestName } from "../config/nearest.ts";
 import { chatEndpoint, isOtherEndpoint, limitFields, type OtherEndpoint, otherEndpoints } from "../job/endpoints.ts";
 import type { Message } from "../job/row.ts";
@@ -7,7 +8,7 @@ import { checkBody } from "./openai-body.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const lineFields = ["custom_id", "method", "url", "body", "task", "private"];
+const lineFields = ["custom_id", "method", "url", "body", "task", "private", "consensus"];
 
 /** Whether a line is of OpenAI's batch format, and not a flat row with a column of such a name. */
 export function isOpenaiLine(fields: Fields): boolean {
@@ -15,12 +16,12 @@ export function isOpenaiLine(fields: Fields): boolean {
   return "custom_id" in fields && "url" in fields && "method" in fields;
 }
 
-/** Reads `{custom_id, method, url, body}`, which may also carry `task` and `private`. */
+/** Reads `{custom_id, method, url, body}`, which may also carry `task`, `private` and `consensus`. */
 export function readOpenaiRow(fields: Fields, id: string, system: string | undefined): RowOrReason {
   for (const name in fields) {
     if (!lineFields.includes(name)) return `unknown field "${name.slice(0, 60)}"; ${suggestName(name, lineFields)}`;
   }
-  const { custom_id, method, url: target, body, task, private: isPrivate } = fields;
+  const { custom_id, method, url: target, body, task, private: isPrivate, consensus } = fields;
   if (custom_id !== undefined && (typeof custom_id !== "string" || custom_id === "")) {
     return `custom_id: expected a text that is not empty, found ${describe(custom_id)}`;
   }
@@ -33,11 +34,14 @@ export function readOpenaiRow(fields: Fields, id: string, system: string | undef
   for (const [name, value] of [
     ["task", task],
     ["private", isPrivate],
+    ["consensus", consensus],
   ] as const) {
     const isAbsent = value === undefined || (value === null && name !== "private");
     const expected = isAbsent ? undefined : fieldChecks.get(name)!(value);
     if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
   }
+  const rule = isObject(consensus) ? readConsensus(consensus) : undefined;
+  if (typeof rule === "string") return rule;
   const wrong = checkBody(body, endpoint);
   if (wrong !== undefined) return `body.${wrong}`;
   const sent = endpoint === undefined ? withSystemMessage(body, system) : withInstructions(body, endpoint, system);
@@ -48,6 +52,7 @@ export function readOpenaiRow(fields: Fields, id: string, system: string | undef
     id,
     ...(typeof task === "string" ? { task } : {}),
     ...(typeof body.model === "string" ? { model: body.model } : {}),
+    ...(rule === undefined ? {} : { consensus: rule }),
     private: isPrivate === true,
     request: {
       // The body holds them; a second copy would double what goes through Redis.

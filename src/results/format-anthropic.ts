@@ -12,10 +12,11 @@ const errorTypes: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 /**
  * A line of the results of an Anthropic batch. A succeeded request has the message as Anthropic gave it, or one made of
- * the flat fields where a model answered that speaks another dialect.
+ * the flat fields where a model answered that speaks another dialect. The votes of a request that several models were
+ * asked stand beside.
  */
 export function formatAnthropicLine(result: ResultLine): string {
-  return JSON.stringify({ custom_id: result.id, result: resultOf(result) });
+  return JSON.stringify({ custom_id: result.id, result: resultOf(result), consensus: result.consensus });
 }
 
 function resultOf(result: ResultLine): object {

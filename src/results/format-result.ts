@@ -20,25 +20,28 @@ function vectorsIn(body: ResultLine["openai_body"]): unknown {
 
 /**
  * A line of OpenAI batch output. An answered row has `response` with status 200 and the provider's own body, or one made
- * of the flat fields when it answered in another dialect; a failed row has `response: null` and our error code.
+ * of the flat fields when it answered in another dialect; a failed row has `response: null` and our error code. The votes
+ * of a row that several models were asked stand beside.
  * @param createdSeconds for a made body; seconds since 1970.
  */
 export function formatOpenaiLine(result: ResultLine, createdSeconds = Math.floor(Date.now() / 1000)): string {
   const number = result.index + 1;
   const answered = result.status === "answered";
-  const body = result.openai_body ?? madeBody(result, createdSeconds);
+  const body = chatBodyOf(result, createdSeconds);
   return JSON.stringify({
     id: `batch_req_${number}`,
     custom_id: result.id,
     response: answered ? { status_code: 200, request_id: `req_${number}`, body } : null,
     error: answered ? null : result.error,
+    // JSON.stringify leaves out what is undefined.
+    consensus: result.consensus,
   });
 }
 
 /** The body of an answer to one chat request: the provider's own, but for a text that was put into its form. */
-export function chatBodyOf(result: ResultLine): Readonly<Record<string, unknown>> {
+export function chatBodyOf(result: ResultLine, createdSeconds?: number): Readonly<Record<string, unknown>> {
   const body = result.openai_body;
-  if (body === undefined) return madeBody(result, Math.floor(Date.now() / 1_000));
+  if (body === undefined) return madeBody(result, createdSeconds ?? Math.floor(Date.now() / 1_000));
   if (result.json === undefined || !Array.isArray(body.choices)) return body;
   const [choice, ...others] = body.choices as { readonly message?: object }[];
   return { ...body, choices: [{ ...choice, message: { ...choice?.message, content: result.text } }, ...others] };

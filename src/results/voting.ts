@@ -90,6 +90,7 @@ export function consensusLine(row: number, votes: RowVotes, slots: Slots, settle
     consensus,
     ...(votes.metadata === undefined ? {} : { metadata: votes.metadata }),
     ...(answer?.openai_body === undefined ? {} : { openai_body: answer.openai_body }),
+    ...(answer?.anthropic_body === undefined ? {} : { anthropic_body: answer.anthropic_body }),
   };
 }
 

@@ -1,4 +1,6 @@
+import { findModel } from "../config/ad-hoc.ts";
 import type { Config } from "../config/config.ts";
+import { readConsensusText } from "../config/consensus-rule.ts";
 import { suggestName } from "../config/nearest.ts";
 import { durationMsOf } from "../job/duration.ts";
 import { chatEndpoint, otherEndpoints } from "../job/endpoints.ts";
@@ -28,6 +30,9 @@ export function readBatchOrder(body: Body, config: Config): BatchOrder {
     throw wrong("completion_window", "a duration such as 90m, 24h or 7d", window);
   }
   const metadata = readMetadata(body.metadata, config);
+  if (metadata.consensus !== undefined && endpoint === "/v1/embeddings") {
+    throw wrong("metadata.consensus", "an endpoint with answers to agree on beside it", endpoint);
+  }
   const { weight } = body;
   return {
     api: "openai",
@@ -44,7 +49,7 @@ export function readWeight(weight: unknown): number {
   throw wrong("weight", `a number above 0, at most ${mostWeight}`, weight);
 }
 
-/** Texts by name, as OpenAI bounds them; `private` and `task` hold for all lines of the batch. */
+/** Texts by name, as OpenAI bounds them; `private`, `task` and `consensus` hold for all lines of the batch. */
 export function readMetadata(given: unknown, config: Config): Readonly<Record<string, string>> {
   if (given === undefined || given === null) return {};
   if (typeof given !== "object" || Array.isArray(given)) throw wrong("metadata", "an object of texts", given);
@@ -57,7 +62,7 @@ export function readMetadata(given: unknown, config: Config): Readonly<Record<st
     }
   }
   const metadata = Object.fromEntries(pairs) as Record<string, string>;
-  const { private: isPrivate, task, webhook_url: webhookUrl } = metadata;
+  const { private: isPrivate, task, consensus, webhook_url: webhookUrl } = metadata;
   if (isPrivate !== undefined && isPrivate !== "true" && isPrivate !== "false") {
     throw wrong("metadata.private", '"true" or "false"', isPrivate);
   }
@@ -67,8 +72,20 @@ export function readMetadata(given: unknown, config: Config): Readonly<Record<st
       param: "metadata.task",
     });
   }
+  if (consensus !== undefined) checkConsensus(consensus, config);
   if (webhookUrl !== undefined) checkWebhookUrl(webhookUrl, config);
   return metadata;
+}
+
+function checkConsensus(text: string, config: Config): void {
+  const param = "metadata.consensus";
+  const rule = readConsensusText(text);
+  if (typeof rule === "string") throw new HttpError(400, `metadata.${rule}`, { param });
+  const named = [...rule.models, rule.judge, rule.escalate].filter((name) => name !== undefined);
+  const unknown = named.find((name) => findModel(config, name) === undefined)?.slice(0, 100);
+  if (unknown === undefined) return;
+  const known = suggestName(unknown, Object.keys(config.models));
+  throw new HttpError(400, `${param}: unknown model ${JSON.stringify(unknown)}: ${known}`, { param });
 }
 
 function wrong(param: string, expected: string, found: unknown): HttpError {

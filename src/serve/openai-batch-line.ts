@@ -14,12 +14,12 @@ const ownWords: Partial<Record<ErrorCode, { readonly code: string; readonly mess
 
 /** A line of the output or the error file, as OpenAI's batch API writes it. */
 export function openaiBatchLine(result: ResultLine): string {
-  const { error, index, id } = result;
+  const { error, index, id, consensus } = result;
   if (error === null) return formatOpenaiLine(result);
   const number = index + 1;
   const head = { id: `batch_req_${number}`, custom_id: id };
   if (!refusals.has(error.code)) {
-    return JSON.stringify({ ...head, response: null, error: ownWords[error.code] ?? error });
+    return JSON.stringify({ ...head, response: null, error: ownWords[error.code] ?? error, consensus });
   }
   const body = { error: { message: error.message, type: "invalid_request_error", param: null, code: error.code } };
   return JSON.stringify({ ...head, response: { status_code: 400, request_id: `req_${number}`, body }, error: null });

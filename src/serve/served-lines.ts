@@ -1,5 +1,7 @@
 import type { Config } from "../config/config.ts";
+import { readConsensusText } from "../config/consensus-rule.ts";
 import { createRowParser } from "../intake/parse-row.ts";
+import type { ConsensusRule } from "../job/consensus.ts";
 import type { Latencies } from "../job/latency.ts";
 import type { PromptRow } from "../job/row.ts";
 import { routesOfRow } from "../list-routes.ts";
@@ -34,14 +36,31 @@ export function createServedLines(
   const routes = (row: VotedRow) => routesOfRow(row, route, ruleOf);
   return {
     plan,
-    of({ task, private: isPrivate }) {
-      const planOfBatch = (row: PromptRow): PlannedRow =>
-        plan({
-          ...row,
-          ...(row.task === undefined && task !== undefined ? { task } : {}),
-          private: row.private || isPrivate === "true",
-        });
-      return createLineReader({ parse, route, routes, plan: planOfBatch, format: "openai" }, tiers);
+    of({ task, private: isPrivate, consensus: given }) {
+      const rule = ruleIn(given);
+      const ofBatch = <Row extends VotedRow>(row: Row): Row => ({
+        ...row,
+        ...(row.task === undefined && task !== undefined ? { task } : {}),
+        ...(row.consensus === undefined && rule !== undefined ? { consensus: rule } : {}),
+        private: row.private || isPrivate === "true",
+      });
+      return createLineReader(
+        {
+          parse,
+          route,
+          routes: (row) => routes(ofBatch(row)),
+          plan: (row) => plan(ofBatch(row)),
+          format: "openai",
+        },
+        // All that bring no rule of their own wait in the line of this one.
+        rule === undefined ? tiers : 1,
+      );
     },
   };
+}
+
+/** Batches that were taken before this said something to the program may say anything else by it. */
+function ruleIn(text: string | undefined): ConsensusRule | undefined {
+  const rule = text === undefined ? undefined : readConsensusText(text);
+  return typeof rule === "string" ? undefined : rule;
 }

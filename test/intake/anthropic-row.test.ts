@@ -27,6 +27,11 @@ test("a request of an Anthropic batch is told apart by itself and keeps its para
   expect(idOfLine(Buffer.from(JSON.stringify(line)), 7, "rows")).toBe("request-1");
 });
 
+test("a request may be put to several models", () => {
+  const consensus = { models: ["a", "b"], threshold: 1 };
+  expect(rowOf(parsed({ ...line, consensus })).consensus).toEqual(consensus);
+});
+
 test("the system prompt of the run is that of params that have none", () => {
   const { system: _system, ...rest } = params;
   const asked = (one: object) => rowOf(parsed({ ...line, params: one }, { system: "Rhyme." })).request.anthropicBody;
@@ -38,6 +43,11 @@ test.each([
   [{ ...line, custom_id: 5 }, "line 7: custom_id: expected a text that is not empty, found 5"],
   [{ ...line, privat: true }, /unknown field "privat"; did you mean "private"\?/],
   [{ ...line, private: null }, "line 7: private: expected true or false, found nothing"],
+  [{ ...line, consensus: [] }, /line 7: consensus: expected an object such as .*, found an empty list/],
+  [
+    { ...line, consensus: { models: ["a", "a"] } },
+    /consensus\.models: expected at least two different models; found 1/,
+  ],
   [{ ...line, params: { ...params, model: 4 } }, "line 7: params.model: expected the name of a model, found 4"],
   [{ ...line, params: { ...params, max_tokens: 0 } }, /params\.max_tokens: expected a whole number above 0, found 0/],
   [{ ...line, params: {} }, /params\.messages: expected a list of messages that is not empty, found nothing/],

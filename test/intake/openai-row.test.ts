@@ -28,6 +28,12 @@ test("a batch line may carry a task and privacy, and a body without model or lim
   });
 });
 
+test("a batch line may be put to several models", () => {
+  const consensus = { models: ["a", "b", "c"], threshold: 0.5, judge: "a" };
+  expect(rowOf(parsed({ ...line, consensus })).consensus).toEqual(consensus);
+  expect(rowOf(parsed({ ...line, consensus: null }))).not.toHaveProperty("consensus");
+});
+
 test("the system prompt of the run goes into a body that has none", () => {
   const openaiBody = rowOf(parsed(line, { system: "Be brief." })).request.openaiBody;
   expect(openaiBody).toEqual({ ...body, messages: [{ role: "system", content: "Be brief." }, ...body.messages] });
@@ -47,6 +53,18 @@ test.each([
   [{ ...line, privat: true }, /unknown field "privat"; did you mean "private"\?/],
   [{ ...line, private: "true" }, "line 7: private: expected true or false, found a text"],
   [{ ...line, private: null }, "line 7: private: expected true or false, found nothing"],
+  [
+    { ...line, consensus: 0.66 },
+    'line 7: consensus: expected an object such as { "models": ["a", "b", "c"] }, found 0.66',
+  ],
+  [
+    { ...line, consensus: { models: ["a"] } },
+    "line 7: consensus.models: expected at least two different models; found 1",
+  ],
+  [
+    { ...line, consensus: { models: ["a", "b"], threshold: 1.5 } },
+    /consensus\.threshold: expected a share above 0, at most 1/,
+  ],
 ])("fails the line %j", (wrong, message) => {
   if (typeof message === "string") expect(failureOf(parsed(wrong))).toBe(message);
   else expect(failureOf(parsed(wrong))).toMatch(message);

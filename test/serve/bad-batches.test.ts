@@ -34,7 +34,7 @@ describe("an order of a batch", () => {
   const good = { endpoint: "/v1/chat/completions", completion_window: "24h" };
 
   it.each([
-    ["names no file", {}, 400, "input_file_id"],
+    ["names no file", { input_file_id: undefined }, 400, "input_file_id"],
     ["names an unknown file", { input_file_id: unknownFile }, 404, "input_file_id"],
     ["names a path as its file", { input_file_id: "../../../etc/passwd" }, 404, "input_file_id"],
     ["names an unknown endpoint", { input_file_id: unknownFile, endpoint: "/v1/moderations" }, 400, "endpoint"],
@@ -62,9 +62,26 @@ describe("an order of a batch", () => {
       400,
       "metadata.private",
     ],
+    ["brings a consensus that is no JSON", { metadata: { consensus: "0.66" } }, 400, "metadata.consensus"],
+    ["brings a consensus of one model", { metadata: { consensus: '{"models":["small"]}' } }, 400, "metadata.consensus"],
+    [
+      "brings a consensus of an unknown model",
+      { metadata: { consensus: '{"models":["small","smal"]}' } },
+      400,
+      "metadata.consensus",
+    ],
+    [
+      "wants embeddings to agree",
+      { endpoint: "/v1/embeddings", metadata: { consensus: '{"models":["small","lab/other"]}' } },
+      400,
+      "metadata.consensus",
+    ],
     ["has a negative weight", { input_file_id: unknownFile, weight: -1 }, 400, "weight"],
   ])("that %s is refused with the field", async (_what, more, status, param) => {
-    expect(await refusalOf("POST", "/v1/batches", { ...good, ...more })).toMatchObject({ status, param });
+    expect(await refusalOf("POST", "/v1/batches", { ...good, input_file_id: unknownFile, ...more })).toMatchObject({
+      status,
+      param,
+    });
   });
 
   it("of a file with another purpose is refused", async () => {
