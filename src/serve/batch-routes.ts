@@ -15,8 +15,10 @@ import { streamText } from "./stream-text.ts";
 export function batchRoutes({ batches, files, config }: ServeContext): Router {
   const routes = Router();
   const json = express.json({ limit: "1mb" });
-  const bodyOf = (request: express.Request): Record<string, unknown> =>
-    typeof request.body === "object" && request.body !== null ? (request.body as Record<string, unknown>) : {};
+  const bodyOf = ({ body }: express.Request): Record<string, unknown> => {
+    if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
+    throw new HttpError(400, "expected a JSON object as the body, with content-type application/json");
+  };
 
   routes.post("/v1/batches", json, async (request, response) => {
     const order = readBatchOrder(bodyOf(request), config);

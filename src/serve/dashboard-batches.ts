@@ -21,6 +21,8 @@ export interface BatchView {
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
+  /** Of those that failed, once it has ended: nobody asked them, as it was cancelled or its time was over. */
+  readonly notAsked: number;
   readonly costUsd: number;
   readonly tokens: number;
   readonly perSecond: number;
@@ -80,7 +82,7 @@ export function watchBatches(
   }
 
   function viewOf(record: BatchRecord, nowMs: number): BatchView {
-    const { id, endpoint, status, paused, createdAtMs, counts, usage, costUsd } = record;
+    const { id, endpoint, status, paused, createdAtMs, counts, usage, costUsd, notAsked } = record;
     const done = counts.completed + counts.failed;
     const isRunning = status === "in_progress";
     const rate = isRunning ? (rates.get(id) ?? createRate(rateWindowMs)) : undefined;
@@ -103,6 +105,7 @@ export function watchBatches(
       createdAtMs,
       sinceMs: record.reachedAtMs[status] ?? createdAtMs,
       ...counts,
+      notAsked: (notAsked?.cancelled ?? 0) + (notAsked?.expired ?? 0),
       costUsd: short(costUsd),
       tokens: usage.inputTokens + usage.outputTokens,
       perSecond: short(perSecond),

@@ -7,6 +7,9 @@ import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
 import { pageOf, textOf } from "./query.ts";
 
+/** As file systems have it: a download names it in a header, and clients take no header without end. */
+const longestName = 255;
+
 const purposes = ["batch", "user_data", "assistants", "fine-tune", "vision", "evals"];
 
 /** `/v1/files` as OpenAI has it. */
@@ -89,7 +92,7 @@ async function receiveUpload(request: Request, files: Files, owner: string): Pro
       content.resume();
       return;
     }
-    filename = given || filename;
+    filename = given?.slice(0, longestName).toWellFormed() || filename;
     receiving = files.receive(content);
     // A content that is refused ends the form: nobody has to send the rest.
     receiving.catch((error) => form.destroy(error));

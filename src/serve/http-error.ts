@@ -50,10 +50,12 @@ const anthropicTypes: Readonly<Record<number, string>> = {
 function describe(error: unknown): { status: number; message: string; code: string | null; param: string | null } {
   if (error instanceof HttpError) return error;
   if (error instanceof UserError) return { status: 400, message: error.message, code: null, param: null };
-  // What express and its parsers refuse: a body that is no JSON, too large, cut off.
-  const { status, expose } = (error ?? {}) as { status?: unknown; expose?: unknown };
-  if (typeof status === "number" && status >= 400 && status < 500 && expose === true) {
-    return { status, message: messageOf(error), code: null, param: null };
+  // What express and its parsers refuse: a body that is no JSON, too large, cut off; a path with a broken escape.
+  const { status, expose, type } = (error ?? {}) as { status?: unknown; expose?: unknown; type?: unknown };
+  const isOfClient = expose === true || error instanceof URIError;
+  if (typeof status === "number" && status >= 400 && status < 500 && isOfClient) {
+    const what = type === "entity.parse.failed" ? "the body is not JSON: " : "";
+    return { status, message: `${what}${messageOf(error)}`, code: null, param: null };
   }
   process.stderr.write(`a request failed: ${messageOf(error)}\n`);
   return { status: 500, message: "an error in promptfleet itself; its log has more", code: null, param: null };

@@ -95,8 +95,22 @@ describe("an order of a batch", () => {
     const headers = { "content-type": "application/json" };
     const response = await fetch(`${server.url}/v1/batches`, { method: "POST", headers, body: "{" });
     expect(response.status).toBe(400);
-    expect(await response.text()).not.toContain("node_modules");
+    const text = await response.text();
+    expect(text).toContain("the body is not JSON: ");
+    expect(text).not.toContain("node_modules");
   });
+
+  it("that comes without a content type is told so", async () => {
+    const body = new Blob([JSON.stringify({ ...good, input_file_id: unknownFile })]);
+    const response = await fetch(`${server.url}/v1/batches`, { method: "POST", body });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("with content-type application/json");
+  });
+});
+
+it("a path that cannot be decoded is the client's mistake", async () => {
+  const refusal = await refusalOf("GET", "/v1/files/%E0%A4%A");
+  expect(refusal).toMatchObject({ status: 400, message: expect.stringContaining("%E0%A4%A") });
 });
 
 describe("a file that is no batch", () => {

@@ -45,6 +45,8 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in a browser", () => 
     await server.client.batches.cancel(id);
     await row.getByText("cancelled", { exact: true }).waitFor();
     await tier.getByText("0 of 4").waitFor();
+    await row.getByText("12 not asked").waitFor();
+    expect(await row.getByText("failed").count()).toBe(0);
     expect(troubles).toEqual([]);
   });
 

@@ -101,6 +101,15 @@ it("a file that is larger than it may be is refused in words and leaves nothing"
   expect(whatLies(server.dataDirectory)).toEqual([]);
 });
 
+it("a file whose name has no end can be downloaded all the same", async () => {
+  const server = await givenServer(redis);
+  const name = `; filename="${"ü".repeat(5_000)}"`;
+  const { body } = await send(server, part("file", "content", name), part("purpose", "batch"));
+  expect(body.filename).toBe("ü".repeat(255));
+  const response = await fetch(`${server.url}/v1/files/${body.id}/content`);
+  expect(await response.text()).toBe("content");
+});
+
 it("its purpose may come after the file, and it may go by itself after a while", async () => {
   const server = await givenServer(redis);
   const { status, body } = await send(

@@ -41,6 +41,7 @@ function makeBatch(id, viewer) {
   const meter = makeMeter(`Progress of batch ${id}`);
   const progress = make("span");
   const failed = make("span", { class: "bad" });
+  const notAsked = make("span", { class: "quiet" });
   const time = make("span");
   const timeNote = make("span", { class: "quiet" });
   const cost = make("span");
@@ -61,7 +62,12 @@ function makeBatch(id, viewer) {
       {},
       make("th", { scope: "row" }, name, about),
       make("td", { class: "state" }, state),
-      make("td", { "data-name": "Progress" }, make("span", { class: "line" }, progress, failed), meter.element),
+      make(
+        "td",
+        { "data-name": "Progress" },
+        make("span", { class: "line" }, progress, failed, notAsked),
+        meter.element,
+      ),
       make("td", { "data-name": "Time" }, stack(time, timeNote)),
       make("td", { class: "number", "data-name": "Cost" }, stack(cost, tokens)),
       make("td", { class: "do" }, make("span", { class: "actions" }, pause, cancel, soFar, results, errors)),
@@ -90,7 +96,9 @@ function makeBatch(id, viewer) {
       set(element, "data-state", status);
       meter.show(done, total, `${count(done)} of ${count(total)} rows`, status);
       say(progress, progressText(batch) + (total > 0 && isOpen(batch) ? ` · ${percent(done / total)}` : ""));
-      sayOrHide(failed, batch.failed > 0 ? `${count(batch.failed)} failed` : "");
+      const bad = batch.failed - batch.notAsked;
+      sayOrHide(failed, bad > 0 ? `${count(bad)} failed` : "");
+      sayOrHide(notAsked, batch.notAsked > 0 ? `${count(batch.notAsked)} not asked` : "");
       say(time, timeText(batch));
       set(time, "title", `made ${moment(batch.createdAtMs)}`);
       say(timeNote, batch.perSecond > 0 && isOpen(batch) ? `${perSecond(batch.perSecond)} rows a second` : "");
