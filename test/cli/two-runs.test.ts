@@ -5,7 +5,7 @@ import { until } from "../support/until.ts";
 
 describe.concurrent("two runs at once", () => {
   it("on the same output: the second refuses and names the first, which is not disturbed", async () => {
-    const project = await givenProject({ rows: 100, backend: { latencyMs: 100 } });
+    const project = await givenProject({ rows: 100, backend: { latencyMs: 500 } });
     const first = project.start(["run", project.input, "-o", project.output]);
     await until("some answers", () => project.backend.requests() > 20);
     const second = await project.run();
