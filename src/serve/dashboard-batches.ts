@@ -77,7 +77,7 @@ export function watchBatches(
 
   function nameOf({ inputFileId }: BatchRecord): string | undefined {
     if (inputFileId === undefined) return undefined;
-    if (!names.has(inputFileId)) names.set(inputFileId, files.get(inputFileId)?.filename);
+    if (!names.has(inputFileId)) names.set(inputFileId, files.get(inputFileId)?.filename ?? "a file that was removed");
     return names.get(inputFileId);
   }
 

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { BatchRecord } from "../../src/serve/batch-record.ts";
+import type { Batches } from "../../src/serve/batches.ts";
+import { watchBatches } from "../../src/serve/dashboard-batches.ts";
 import { createFailureBook } from "../../src/serve/dashboard-failures.ts";
 import { createTierHistory, createTierViews, type TierView } from "../../src/serve/dashboard-tiers.ts";
 import { changeBetween, type PageChange, type PageState } from "../../src/serve/dashboard-watch.ts";
+import type { Files } from "../../src/serve/files.ts";
 import type { FleetSnapshot, TierState } from "../../src/serve/fleet-snapshot.ts";
 import { withRedis } from "../support/redis-server.ts";
 import { batchLines, givenBatchOf, givenServer, untilEnded } from "../support/serve.ts";
@@ -183,4 +187,15 @@ describe("the events of the dashboard", () => {
       for (const file of imports) expect(file).toMatch(/^\.\/[a-z]+\.js$/);
     }
   });
+});
+
+it("a batch whose file was removed does not say that its rows came with the request", () => {
+  const record = { id: "batch_1", inputFileId: "file-1", status: "completed", createdAtMs: 1, reachedAtMs: {} };
+  const zero = { counts: { total: 1, completed: 1, failed: 0 }, usage: {}, costUsd: 0, errors: [] };
+  const list = () => [{ ...record, ...zero } as unknown as BatchRecord];
+  const batches = { list, onChange: () => () => {} } as unknown as Batches;
+  const files = { get: () => undefined } as unknown as Files;
+  const watch = watchBatches({ batches, files }, createFailureBook());
+  watch.refresh();
+  expect(watch.views(2)[0]!.name).toBe("a file that was removed");
 });
