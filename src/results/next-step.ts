@@ -115,14 +115,17 @@ function decidedBy({ rule, form, votes }: Voting, stronger: Vote): Settled | und
   return { kind: "agreed", model: stronger.model, agreed, share: weight / total, by: "escalation", dissent };
 }
 
-function noConsensus({ rule, votes }: Voting, none: None, notes: readonly string[]): Settled {
+function noConsensus({ rule, form, votes }: Voting, none: None, notes: readonly string[]): Settled {
   const { share, by, fields, isTie } = none;
   const without = votes.filter(({ state }) => state === "failed").map(({ model }) => model);
+  const { comparable } = comparisonFor(form, rule.tolerance);
+  const empty = votes.filter((vote) => vote.state === "answered" && comparable(vote) === undefined);
   const message = [
     isTie
       ? `two answers have the same share of the votes, ${percent(share)}`
       : `the largest share for one answer is ${percent(share)}, needed are ${percent(rule.threshold)}`,
     ...(without.length === 0 ? [] : [`no vote of ${without.join(", ")}`]),
+    ...(empty.length === 0 ? [] : [`an empty answer of ${empty.map(({ model }) => model).join(", ")}`]),
     ...notes,
   ].join("; ");
   return { kind: "no-consensus", share, by, fields, message };

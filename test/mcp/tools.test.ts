@@ -137,6 +137,28 @@ describe.each([
     expect(JSON.parse((contents[0] as { text: string }).text)).toMatchObject({ id, status: "completed" });
   });
 
+  it("submits rows that several models are asked, and sees the votes on each", async () => {
+    const { call } = await given();
+    const both = { models: ["small", "twin"], threshold: 1 };
+    const rows = [
+      { id: "good", prompt: "What is #4", consensus: both },
+      { id: "one", prompt: "x", consensus: { models: ["small"] } },
+      { id: "strange", prompt: "x", consensus: { models: ["small", "twyn"] } },
+    ];
+    expect(await call("plan", { rows })).toMatchObject({ unusable: 2 });
+    const { id } = await call("submit_batch", { rows });
+    expect(await call("batch_status", { id, wait_s: 30 })).toMatchObject({ answered: 1, failed: 2 });
+    const { results } = await call("batch_results", { id });
+    expect(results).toMatchObject([
+      {
+        text: "answer to 4",
+        consensus: { agreed: true, share: 1, by: "text", votes: [{ model: "small" }, { model: "twin", agreed: true }] },
+      },
+      { error: { code: "invalid_row", message: expect.stringMatching(/consensus\.models: .*two different models/) } },
+      { error: { code: "invalid_row", message: expect.stringMatching(/unknown model "twyn": did you mean "twin"/) } },
+    ]);
+  });
+
   it("is told in words what is wrong with its arguments, and the session goes on", async () => {
     const { call, refusal, backend } = await given();
     expect(await refusal("ask", { promt: "x", model: 7 })).toMatch(

@@ -17,6 +17,11 @@ describe("free texts that differ in their words", () => {
     expect(step({})).toEqual({ kind: "no-consensus", share: 1 / 3, by: "text", fields: [], message });
   });
 
+  it("are no votes where they are empty, and the message says whose are", () => {
+    const message = "the largest share for one answer is 33.3 %, needed are 66 %; an empty answer of b, c";
+    expect(step({ votes: votesOf("Paris", "", " \n") })).toMatchObject({ kind: "no-consensus", message });
+  });
+
   it("go to the judge if one is named, and the result says that it decided", () => {
     expect(step({ rule: judged })).toEqual({ kind: "ask-judge", models: ["a", "b", "c"] });
     expect(step({ rule: judged, judge: { model: "j", state: "asked" } })).toEqual({ kind: "ask", models: [] });

@@ -19,6 +19,24 @@ export const answerOutput = z.object({
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 
+const voteOutput = answerOutput
+  .pick({ tier: true, text: true, usage: true, cost_usd: true, latency_ms: true, attempts: true, error: true })
+  .extend({
+    model: z.string(),
+    role: z.enum(["judge", "escalation"]).optional().describe("Of a call that was no vote."),
+    agreed: z.boolean().describe("With the row's answer."),
+    fields: z.array(z.string()).optional().describe("Of JSON: where it differs from the row's answer."),
+  });
+
+/** How the models of a row agreed, as a flat line of output says it. */
+export const consensusOutput = z.object({
+  agreed: z.boolean(),
+  share: z.number(),
+  by: z.string(),
+  fields: z.array(z.string()).optional(),
+  votes: z.array(voteOutput),
+});
+
 /** A result without what only a batch has. */
 export function answerOf(result: ResultLine): z.infer<typeof answerOutput> {
   const { status, text, json, model, tier, finish_reason, usage, cost_usd, latency_ms, attempts, error } = result;

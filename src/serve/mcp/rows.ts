@@ -27,7 +27,9 @@ export const rowsFields = {
     .min(1, "at least one row")
     .max(mostRows, `at most ${mostRows} rows; put more into a file`)
     .optional()
-    .describe('Rows such as {"id": "a", "prompt": "…"}; also task, model, system, private, schema, choices, metadata.'),
+    .describe(
+      'Rows such as {"id": "a", "prompt": "…"}; also task, model, system, private, schema, choices, consensus, metadata.',
+    ),
   prompt: longText("a template such as 'Summarise: {{text}}'")
     .optional()
     .describe("Makes each row's prompt from its columns: 'Summarise: {{text}}'."),

@@ -6,7 +6,7 @@ import { UserError } from "../../job/errors.ts";
 import type { ResultLine } from "../../job/result.ts";
 import { formatFlatLine } from "../../results/format-result.ts";
 import type { BatchRecord } from "../batch-record.ts";
-import { answerOf, answerOutput } from "./answers.ts";
+import { answerOf, answerOutput, consensusOutput } from "./answers.ts";
 import { batchFacts, batchOutput, isFinal, knownBatch, uriOf, withheldMark } from "./batch-facts.ts";
 import { rowsFields, withRows } from "./rows.ts";
 import { defineTool, type ToolCall } from "./tool.ts";
@@ -120,6 +120,7 @@ export const batchResults = defineTool({
         id: z.string(),
         index: z.number(),
         metadata: z.record(z.string(), z.unknown()).optional(),
+        consensus: consensusOutput.optional().describe("The votes on a row that several models were asked."),
       }),
     ),
     next_offset: z.number().nullable().describe("Null: there are no more for now."),
@@ -158,8 +159,12 @@ async function pageOf(results: AsyncIterable<ResultLine>, offset: number, limit:
     if (page.length === limit || (page.length > 0 && characters > mostCharacters)) {
       return { results: page, next_offset: offset + page.length };
     }
-    const { id, index, metadata } = result;
-    page.push({ id, index, ...answerOf(result), ...(metadata === undefined ? {} : { metadata }) });
+    const { id, index, metadata, consensus } = result;
+    const known = {
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(consensus === undefined ? {} : { consensus }),
+    };
+    page.push({ id, index, ...answerOf(result), ...known });
   }
   return { results: page, next_offset: null };
 }
