@@ -25,11 +25,13 @@ const callOf = (id: number, name: string, given: object) => ({
 describe.concurrent("promptfleet mcp", () => {
   it("says nothing but the protocol on stdout, survives lines that are none, and ends with its client", async () => {
     const project = await givenProject();
+    const nested = '{"a":'.repeat(20_000) + "1" + "}".repeat(20_000);
     const lines = [
       initialize,
       "this is no JSON",
       { jsonrpc: "2.0", id: 9, method: "no/such" },
       callOf(2, "list_models", {}),
+      JSON.stringify(callOf(3, "ask", { prompt: "x", schema: "DEEP" })).replace('"DEEP"', nested),
     ];
     const stdin = lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n");
     const ended = await project.start(["mcp"], { stdin: `${stdin}\n` }).ended;
@@ -37,11 +39,13 @@ describe.concurrent("promptfleet mcp", () => {
     const said = ended.stdout
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line) as { id: number; error?: { code: number } });
+      .map((line) => JSON.parse(line) as { id: number; error?: { code: number }; result?: unknown });
     expect(said.every((message) => "jsonrpc" in message)).toBe(true);
     expect(said.find(({ id }) => id === 1)).toMatchObject({ result: { serverInfo: { name: "promptfleet" } } });
     expect(said.find(({ id }) => id === 9)?.error?.code).toBe(-32601);
-    expect(ended.stderr).toContain("the client: ");
+    expect(JSON.stringify(said.find(({ id }) => id === 3)?.result)).toMatch(/at most 100 lists and objects inside of/);
+    expect(ended.stderr).toContain("the client: expected a line of JSON");
+    expect(ended.stderr).not.toContain("this is");
     // No tool needed a fleet: no Redis was started.
     expect(existsSync(project.dataDirectory)).toBe(false);
   });

@@ -12,6 +12,7 @@ import {
 import { z } from "zod";
 import { suggestName } from "../../config/nearest.ts";
 import { packageRoot } from "../../config/package-root.ts";
+import { tooDeep } from "../../intake/field-checks.ts";
 import { messageOf, UserError } from "../../job/errors.ts";
 import type { McpContext } from "./context.ts";
 import { serveResources } from "./resources.ts";
@@ -105,6 +106,8 @@ function jsonSchemaOf(schema: z.ZodObject): { type: "object" } {
 }
 
 function checkSize(given: unknown): void {
+  const nested = tooDeep(given);
+  if (nested !== undefined) throw new UserError(`expected arguments with ${nested}, found more`);
   const bytes = given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given));
   if (bytes <= mostArgumentBytes) return;
   throw new UserError(

@@ -44,7 +44,7 @@ export async function serveStdio(options: StdioOptions): Promise<void> {
   for (const event of ["end", "close", "error"]) stdin.once(event, () => end());
   stdout.once("error", () => end());
   signal.addEventListener("abort", () => end(), { once: true });
-  server.onerror = (error) => onTrouble(`the client: ${error.message}`);
+  server.onerror = (error) => onTrouble(`the client: ${withoutItsText(error)}`);
   const closed = server.onclose;
   server.onclose = () => {
     closed?.();
@@ -55,6 +55,11 @@ export async function serveStdio(options: StdioOptions): Promise<void> {
   await ended;
   await server.close();
   await session.close();
+}
+
+/** What is wrong with a message, but not what stands in it: V8 quotes that, and it may be private. */
+function withoutItsText({ name, message }: Error): string {
+  return name === "SyntaxError" ? "expected a line of JSON, found something else" : message;
 }
 
 /** Libraries may print: nothing but the protocol may come through. */
