@@ -143,7 +143,7 @@ describe("verification", () => {
       writeFileSync(path, whole);
     }
     expect(await verify()).toMatchObject({ problems: [] });
-  });
+  }, 120_000);
 
   it.each(["closed", "killed"])("finds every cut of the end of a chain that was %s", async (how) => {
     await givenChain("p1", how === "closed");
@@ -152,7 +152,7 @@ describe("verification", () => {
       truncateSync(pathOf(), length);
       expect((await verify()).problems.join(), `${length} bytes left`).toContain("its end is cut");
     }
-  });
+  }, 120_000);
 
   it("says where", async () => {
     await givenChain();
