@@ -130,29 +130,37 @@ describe("verification", () => {
     expect(await verify()).toMatchObject({ problems: [], notes: [] });
   });
 
-  it.each(["closed", "killed"])("finds every byte that was changed in a chain that was %s", async (how) => {
-    await givenChain("p1", how === "closed");
-    for (const path of [pathOf(), pathOf("p1", "head")]) {
-      const whole = readFileSync(path);
-      for (let at = 0; at < whole.length; at++) {
-        const edited = Buffer.from(whole);
-        edited[at] = whole[at]! ^ 1;
-        writeFileSync(path, edited);
-        expect((await verify()).problems.length, `${path}, byte ${at}`).toBeGreaterThan(0);
+  it.each(["closed", "killed"])(
+    "finds every byte that was changed in a chain that was %s",
+    async (how) => {
+      await givenChain("p1", how === "closed");
+      for (const path of [pathOf(), pathOf("p1", "head")]) {
+        const whole = readFileSync(path);
+        for (let at = 0; at < whole.length; at++) {
+          const edited = Buffer.from(whole);
+          edited[at] = whole[at]! ^ 1;
+          writeFileSync(path, edited);
+          expect((await verify()).problems.length, `${path}, byte ${at}`).toBeGreaterThan(0);
+        }
+        writeFileSync(path, whole);
       }
-      writeFileSync(path, whole);
-    }
-    expect(await verify()).toMatchObject({ problems: [] });
-  }, 120_000);
+      expect(await verify()).toMatchObject({ problems: [] });
+    },
+    120_000,
+  );
 
-  it.each(["closed", "killed"])("finds every cut of the end of a chain that was %s", async (how) => {
-    await givenChain("p1", how === "closed");
-    const whole = readFileSync(pathOf());
-    for (let length = whole.length - 1; length >= 0; length--) {
-      truncateSync(pathOf(), length);
-      expect((await verify()).problems.join(), `${length} bytes left`).toContain("its end is cut");
-    }
-  }, 120_000);
+  it.each(["closed", "killed"])(
+    "finds every cut of the end of a chain that was %s",
+    async (how) => {
+      await givenChain("p1", how === "closed");
+      const whole = readFileSync(pathOf());
+      for (let length = whole.length - 1; length >= 0; length--) {
+        truncateSync(pathOf(), length);
+        expect((await verify()).problems.join(), `${length} bytes left`).toContain("its end is cut");
+      }
+    },
+    120_000,
+  );
 
   it("says where", async () => {
     await givenChain();
