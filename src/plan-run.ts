@@ -10,7 +10,7 @@ import type { ResultLine } from "./job/result.ts";
 import type { PromptRequest } from "./job/row.ts";
 import { createRowTable, type RowTable } from "./job/row-table.ts";
 import { mayNameItsRoute } from "./list-routes.ts";
-import type { PreparedRow } from "./plan-row.ts";
+import { callsOf, type PlannedCall } from "./plan-votes.ts";
 import type { LineReader } from "./read-lines.ts";
 import { readRunState } from "./results/run-state.ts";
 import { findSegments, readStoredResults } from "./results/segments.ts";
@@ -20,6 +20,7 @@ import {
   type GroupFacts,
   guessOutput,
   type Measured,
+  type Need,
   type RowGroup,
   type RunEstimate,
 } from "./routing/estimate-run.ts";
@@ -98,7 +99,9 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
       return;
     }
     onAskable?.(index);
-    for (const alias of aliasesAsked(planned.row)) addTo(groups, planned.row.task, findModel(config, alias)!, request);
+    const { task, route, votes } = planned.row;
+    const calls = votes === undefined ? route.slice(0, 1).map((alias): PlannedCall => ({ alias })) : callsOf(votes);
+    for (const { alias, need } of calls) addTo(groups, task, findModel(config, alias)!, request, need);
   }
 
   for await (const chunk of input.readLines()) for (const { bytes, index } of chunk) look(bytes, index);
@@ -110,15 +113,17 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
   };
 }
 
-/** The model that is asked first; of a row that is put to several all that may be asked, but for judges of their votes. */
-function aliasesAsked({ route, votes }: PreparedRow): string[] {
-  if (votes === undefined) return route.slice(0, 1);
-  return votes.voters.flatMap((voter) => ("alias" in voter ? [voter.alias] : []));
-}
-
-function addTo(groups: Map<string, RowGroup>, task: string | null, model: ModelConfig, request: PromptRequest): void {
-  const mostTokens = request.endpoint === "/v1/embeddings" ? 0 : (request.maxOutputTokens ?? model.maxOutputTokens);
-  const key = JSON.stringify([task, model.alias]);
+function addTo(
+  groups: Map<string, RowGroup>,
+  task: string | null,
+  model: ModelConfig,
+  request: PromptRequest,
+  need?: Need,
+): void {
+  // What a judge may write is not bounded by the row.
+  const own = (need?.answersShown ?? 0) > 0 ? undefined : request.maxOutputTokens;
+  const mostTokens = request.endpoint === "/v1/embeddings" ? 0 : (own ?? model.maxOutputTokens);
+  const key = JSON.stringify([task, model.alias, need]);
   const before = groups.get(key);
   groups.set(key, {
     task,
@@ -128,6 +133,7 @@ function addTo(groups: Map<string, RowGroup>, task: string | null, model: ModelC
     inputTokens: (before?.inputTokens ?? 0) + weighRequest(request).inputTokens,
     mostOutputTokens: (before?.mostOutputTokens ?? 0) + mostTokens,
     outputGuess: addTogether([before?.outputGuess ?? exactly(0), guessOutput(request, mostTokens)]),
+    ...(need === undefined ? {} : { need }),
   });
 }
 

@@ -3,6 +3,7 @@ import { questionOf } from "./job/question-of.ts";
 import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { RowVotes, Voter } from "./job/row-votes.ts";
 import type { PlannedRoute } from "./routing/choose-model.ts";
+import type { Need } from "./routing/estimate-run.ts";
 import type { ExpandedVotes, PlannedVoter } from "./routing/expand-votes.ts";
 
 /** How the votes of a row are made ready for the queues. */
@@ -49,4 +50,25 @@ export function votesOf(
   const all = [...votes.voters, votes.judge, votes.stronger];
   const tiers = new Set(all.flatMap((voter) => (voter !== undefined && "tier" in voter ? [voter.tier] : [])));
   return { tiers: [...tiers], lane: laneOf(rule), votes };
+}
+
+/** A call that a row may take. */
+export interface PlannedCall {
+  readonly alias: string;
+  /** Of one that perhaps is not made. */
+  readonly need?: Need | undefined;
+}
+
+/** All models that may be asked of a row that is put to several, and who decides between them. */
+export function callsOf({ voters, judge, stronger, form }: RowVotes): PlannedCall[] {
+  const call = (voter: Voter | undefined, need?: Need): PlannedCall[] =>
+    voter !== undefined && "alias" in voter ? [{ alias: voter.alias, need }] : [];
+  const askable = voters.flatMap((voter) => call(voter));
+  // Free texts hardly ever agree by their words: then a judge is asked, and without one the stronger model.
+  const isFreeText = form === undefined;
+  return [
+    ...askable,
+    ...(isFreeText ? call(judge, { likely: 1, answersShown: askable.length }) : []),
+    ...call(stronger, { likely: isFreeText && judge === undefined ? 1 : 0, answersShown: 0 }),
+  ];
 }

@@ -45,10 +45,10 @@ export function planLine(plan: RunPlan): string {
   ].join(" · ")} (${basisText(left.groups)})`;
 }
 
-function costText({ left: { costUsd, rows, rowsWithoutPrice } }: RunPlan): string {
+function costText({ left: { costUsd, groups, rowsWithoutPrice } }: RunPlan): string {
   if (rowsWithoutPrice === 0) return between(costUsd, usd);
   const unknown = `${rowsText(rowsWithoutPrice)} to models whose price nobody knows`;
-  return rowsWithoutPrice === rows ? unknown : `${between(costUsd, usd)} and ${unknown}`;
+  return groups.every((group) => group.costUsd === undefined) ? unknown : `${between(costUsd, usd)} and ${unknown}`;
 }
 
 function basisText(groups: readonly GroupEstimate[]): string {
@@ -80,9 +80,9 @@ export function planLines(
     .toSorted((one, other) => other.group.rows - one.group.rows)
     .map((one) => [
       one.group.task ?? "-",
-      `${one.group.model}`,
+      one.group.model,
       one.group.tier,
-      count(one.group.rows),
+      one.group.need === undefined ? count(one.group.rows) : `up to ${count(one.group.rows)}`,
       amount(one.inputTokens.likely),
       amount(one.outputTokens.likely),
       (one.costUsd === undefined ? "price unknown" : between(one.costUsd, usd)) + (isMixed ? ` · ${one.basis}` : ""),

@@ -14,6 +14,15 @@ export interface RowGroup {
   /** All that their answers may be. */
   readonly mostOutputTokens: number;
   readonly outputGuess: Range;
+  /** Calls that perhaps nobody needs: of a judge, or of a stronger model. */
+  readonly need?: Need;
+}
+
+export interface Need {
+  /** Share of the rows that are expected to need one; none may, and all may. */
+  readonly likely: 0 | 1;
+  /** Answers of others that each of them is shown beside the question. */
+  readonly answersShown: number;
 }
 
 /** What a row of this kind really was. */
@@ -103,7 +112,7 @@ export function estimateRun(
   };
   return {
     groups: estimates,
-    rows: groups.reduce((rows, group) => rows + group.rows, 0),
+    rows: groups.reduce((rows, { need, ...group }) => rows + (need === undefined ? group.rows : 0), 0),
     inputTokens: sumOf(({ inputTokens }) => inputTokens),
     outputTokens: sumOf(({ outputTokens }) => outputTokens),
     costUsd: sumOf(({ costUsd }) => costUsd),
@@ -118,8 +127,8 @@ function estimateGroup(group: RowGroup, measured: readonly Measured[], facts: Gr
   const ofModel = measured.filter(({ model }) => model === group.model);
   const ofKind = ofModel.filter(({ task }) => task === group.task);
   const [basis, sample] = chooseSample(ofKind, ofModel);
-  const { rows, mostOutputTokens } = group;
-  const inputTokens =
+  const { rows, mostOutputTokens, need } = group;
+  const own =
     totalByRatio(
       sample.map((one) => ({ estimated: one.estimatedInputTokens, real: one.inputTokens })),
       group.inputTokens,
@@ -130,19 +139,29 @@ function estimateGroup(group: RowGroup, measured: readonly Measured[], facts: Gr
       sample.map((one) => one.outputTokens),
       rows,
     ) ?? group.outputGuess;
-  const outputTokens = {
+  const ofAll = {
     low: Math.min(output.low, mostOutputTokens),
     likely: Math.min(output.likely, mostOutputTokens),
     high: Math.min(output.high, mostOutputTokens),
   };
+  const shown = times(answerGuess, rows * (need?.answersShown ?? 0));
+  const inputTokens = asNeeded(addTogether([own, shown]), need);
+  const outputTokens = asNeeded(ofAll, need);
+  const { callMs, tailMs } = timesOf(group, sample, ofAll, facts);
   return {
     group,
     basis,
     inputTokens,
     outputTokens,
     costUsd: costOf(inputTokens, outputTokens, basis, facts.price),
-    ...timesOf(group, sample, outputTokens, facts),
+    callMs: asNeeded(callMs, need),
+    tailMs: asNeeded(tailMs, need),
   };
+}
+
+/** Of calls that perhaps nobody needs. */
+function asNeeded(ofAll: Range, need: Need | undefined): Range {
+  return need === undefined ? ofAll : { low: 0, likely: ofAll.likely * need.likely, high: ofAll.high };
 }
 
 /** As few answers say little: three of its own kind at least, else those of its model. */
@@ -211,13 +230,13 @@ function secondsOf(estimates: readonly GroupEstimate[], factsOf: (group: RowGrou
 /** Limits that are learned from headers are not known yet. */
 function pacedSeconds(estimates: readonly GroupEstimate[], limits: QuotaScope["limits"] | undefined): Range {
   const { rpm, tpm, inputTpm, outputTpm } = limits === "auto" || limits === undefined ? {} : limits;
-  const rows = estimates.reduce((sum, { group }) => sum + group.rows, 0);
+  const rows = addTogether(estimates.map(({ group }) => asNeeded(exactly(group.rows), group.need)));
   const input = addTogether(estimates.map(({ inputTokens }) => inputTokens));
   const output = addTogether(estimates.map(({ outputTokens }) => outputTokens));
   const at = (amount: Range, perMinute: number | undefined): Range[] =>
     perMinute === undefined ? [] : [times(amount, 60 / perMinute)];
   return latest([
-    ...at(exactly(rows), rpm),
+    ...at(rows, rpm),
     ...at(addTogether([input, output]), tpm),
     ...at(input, inputTpm),
     ...at(output, outputTpm),

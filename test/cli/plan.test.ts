@@ -125,3 +125,34 @@ it("leaves OUTPUT to the run when the sample is all there is", async () => {
   expect(summaryOf(await project.run("--json"))).toMatchObject({ state: "finished", answered: 5 });
   expect(project.backend.requests()).toBe(5);
 });
+
+it("counts a judge and a stronger model in the upper bound of rows with consensus, and as expected one of them", async () => {
+  const models = Object.fromEntries(["judge", "strong"].map((alias) => [alias, { ...priced.models.paid }]));
+  const project = await givenProject({
+    config: { models: { ...models, other: { tier: "lab", model: "simulated-model" } } },
+  });
+  const planOf = async (rule: Record<string, unknown>, more: Record<string, unknown> = {}) => {
+    const consensus = { models: ["small", "other"], threshold: 1, ...rule };
+    const line = JSON.stringify({ prompt: "Why?", max_tokens: 100, consensus, ...more });
+    project.write("in.jsonl", `${line}\n`.repeat(10));
+    return JSON.parse((await project.start(["plan", project.input, "--json"]).ended).stdout);
+  };
+  const costsOf = async (rule: Record<string, unknown>, more?: Record<string, unknown>) => {
+    const { rows, groups } = await planOf(rule, more);
+    expect(rows, JSON.stringify(groups)).toBe(20);
+    return Object.fromEntries(groups.map((one: { model: string; cost_usd: unknown }) => [one.model, one.cost_usd]));
+  };
+  const isExpected = { low: 0, likely: expect.closeTo(0.01, 2), high: expect.closeTo(0.01, 2) };
+  const maybe = { low: 0, likely: 0, high: expect.closeTo(0.01, 2) };
+  const free = { low: 0, likely: 0, high: 0 };
+  const votes = { small: free, other: free };
+  const both = await costsOf({ judge: "judge", escalate: "strong" });
+  expect(both).toMatchObject({ ...votes, strong: maybe });
+  // It is shown two answers of up to 1,200 tokens, and may write as many, whatever the row may.
+  expect(both.judge).toMatchObject({ low: 0, likely: expect.closeTo(0.03, 2), high: expect.closeTo(0.144, 2) });
+  expect(await costsOf({ escalate: "strong" })).toMatchObject({ ...votes, strong: isExpected });
+  const choices = { choices: ["yes", "no"] };
+  const labels = await costsOf({ judge: "judge", escalate: "strong" }, choices);
+  expect(labels).toEqual({ ...votes, strong: { low: 0, likely: 0, high: expect.any(Number) } });
+  expect(labels.strong.high).toBeGreaterThan(0.001);
+});
