@@ -138,6 +138,62 @@ describe("a pool that is killed in the middle of votes", () => {
   });
 });
 
+describe("a pool and an owner that go down in the middle of votes, judgements and decisions", () => {
+  it("are followed by others: each row has one result, and only what was in flight is asked again", async () => {
+    const server = await givenRedis();
+    const latencyMs = 30;
+    // Of every three rows one is agreed on at once, one by the judge, and one only by the stronger model.
+    // A judge is asked in JSON, where more than the key stands before the next space.
+    const kindOf = (key: string): number => Number.parseInt(key.slice(1), 10) % 3;
+    const words = ["Bern", "Bern it is", "Basel"];
+    const voters = await Promise.all(
+      words.map((word) =>
+        givenBackend({ latencyMs, answer: ({ key }) => (kindOf(key) === 0 ? "Bern" : `${word} for ${key}`) }),
+      ),
+    );
+    const [judge, strong] = [
+      await givenBackend({
+        latencyMs,
+        answer: ({ key }) => (kindOf(key) === 1 ? '{"groups":[[1,2],[3]]}' : '{"groups":[[1],[2],[3]]}'),
+      }),
+      await givenBackend({ latencyMs, answer: ({ key }) => `decided for ${key}` }),
+    ];
+    const [a, b, c] = voters as [SimulatedBackend, SimulatedBackend, SimulatedBackend];
+    const byTier = { a, b, c, judge, strong };
+    const all = Object.values(byTier);
+    const sum = (of: (backend: SimulatedBackend) => number) => all.reduce((total, one) => total + of(one), 0);
+    const config = givenFleetConfig(server.newFleetName(), byTier);
+    const consensus: ConsensusRule = { ...twoOfThree, judge: "on-judge", escalate: "on-strong" };
+    const options: RunOptions = {
+      ...{ server, config, folder: temporaryFolder(), rows: givenRows(240, { consensus }), withPools: false },
+    };
+    const doomed = await startPoolProcess(server, config.fleet, byTier);
+    const first = await startRun(options);
+    await until("all kinds of calls at work", () => first.answered() > 30 && judge.inFlight > 0 && strong.inFlight > 0);
+    await doomed.kill();
+    await until("the calls of the dead to be gone", () => sum(({ inFlight }) => inFlight) === 0);
+    await startPoolProcess(server, config.fleet, byTier);
+    const before = first.answered();
+    await until("more answers", () => first.answered() > before + 20);
+    // The second owner takes the batch from the first, which is in the middle of it.
+    const second = await startRun(options);
+    await expect(first.batch.finished).rejects.toThrow(/another owner|taken over/);
+    const results = await second.finish();
+
+    expect(results.map(({ text }) => text)).toEqual(
+      results.map(({ id }) => ["Bern", `Bern for ${id}`, `decided for ${id}`][kindOf(id)]),
+    );
+    expect(results.map(({ consensus }) => consensus?.by)).toEqual(
+      results.map(({ id }) => ["text", "judge", "escalation"][kindOf(id)]),
+    );
+    // Votes of all, judgements of two thirds, decisions of one.
+    expect(results.filter(({ consensus }) => consensus?.votes.some(({ text }) => text === null))).toEqual([]);
+    const needed = 3 * 240 + 160 + 80;
+    expect(sum((one) => one.requests())).toBeGreaterThan(needed);
+    expect(sum((one) => one.requests())).toBeLessThanOrEqual(needed + 2 * 5 * unsettled(16));
+  });
+});
+
 describe("a run that is killed several times in the middle of votes", () => {
   it("ends whole when it is run again, and asks again only what was in flight", async () => {
     const project = await givenProject({
