@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import type { ResultLine } from "../../src/job/result.ts";
+import { afterTests } from "../support/clean-up.ts";
 import { type Ended, givenProject, type Project } from "../support/cli.ts";
 import { givenBackend, givenDeadBackend } from "../support/given-backend.ts";
 import type { SimulatedBackend } from "../support/simulated-backend.ts";
@@ -47,6 +50,25 @@ describe.concurrent("ask", () => {
     expect(ended.stdout).toBe("system: Be brief.; user: What is #1?\n");
     expect(ended.stderr).toMatch(/^small · 0\.\d\d s · \d+ in, \d+ out · \$0\.00\n$/);
     expect(ended.code).toBe(0);
+  });
+
+  it("shows the answer as it comes", async () => {
+    const chunk = (content: string, finish_reason: string | null = null) =>
+      `data: ${JSON.stringify({ id: "1", model: "m", choices: [{ index: 0, delta: { content }, finish_reason }] })}\n\n`;
+    let held: ServerResponse | undefined;
+    const server = createServer((request, response) => {
+      if (request.method !== "POST") return void response.end('{"object":"list","data":[{"id":"m","object":"model"}]}');
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(chunk("The first words"));
+      held = response;
+    }).listen(0, "127.0.0.1");
+    afterTests(() => void server.close());
+    await until("it to listen", () => server.listening);
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const project = await givenModels();
+    const asking = project.start(["ask", "x", "--base-url", baseUrl, "--model", "m"]);
+    await until("the first words to be shown", () => asking.stdout().includes("The first words"));
+    held?.end(`${chunk(" and the last", "stop")}data: [DONE]\n\n`);
+    expect(await asking.ended).toMatchObject({ code: 0, stdout: "The first words and the last\n" });
   });
 
   it("takes its prompt from a file, from stdin, or from both one after the other", async () => {
