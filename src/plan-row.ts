@@ -132,12 +132,15 @@ export function createRowPlanner(
 
   const tierOf = ({ candidates }: PlannedRoute): string => look(candidates).tiers[0]!;
 
-  /** What the queues take of a row for the models of a plan. */
+  /**
+   * What the queues take of a row for the models of a plan.
+   * @param jsonOf the JSON of a request, where that is written for several payloads.
+   */
   function prepare(
     row: PromptRow,
     plan: PlannedRoute,
     asked: PromptRequest,
-    jsonOf: (request: PromptRequest) => string = JSON.stringify,
+    jsonOf?: (request: PromptRequest) => string,
   ): PreparedRow {
     const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
     const request = outputLimit === undefined ? asked : withLimit(asked, outputLimit);
@@ -151,7 +154,10 @@ export function createRowPlanner(
       route: plan.candidates,
       ...extras,
     };
-    const payload = `${JSON.stringify(head).slice(0, -1)},"request":${jsonOf(request)}}`;
+    const payload =
+      jsonOf === undefined
+        ? JSON.stringify({ ...head, request } satisfies RowPayload)
+        : `${JSON.stringify(head).slice(0, -1)},"request":${jsonOf(request)}}`;
     const { task, candidates: route } = plan;
     return { id: row.id, task, private: plan.private, route, tiers, lane, payload, ...extras };
   }
