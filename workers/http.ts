@@ -4,6 +4,7 @@ import { proxyFor } from "../src/config/proxy.ts";
 import type { EndpointOptions } from "./adapter.ts";
 import { classifyConnectionError } from "./connection-error.ts";
 import { guardedConnector, type Lookup } from "./location-guard.ts";
+import { forgetAbort, onAbort } from "./on-abort.ts";
 import type { Failure, Headers, HttpResponse } from "./response.ts";
 
 export interface HttpRequest {
@@ -70,7 +71,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
         if (settled) return;
         settled = true;
         clearTimeout(timer);
-        signal.removeEventListener("abort", onAbort);
+        forgetAbort(signal, cancel);
         resolve(end);
       }
       /** Ends the call from this side; the server sees its connection closed. */
@@ -84,7 +85,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
         headers: responseHeaders,
         text: textOf(chunks),
       });
-      const onAbort = (): void => giveUp(cancelled);
+      const cancel = (): void => giveUp(cancelled);
       const timer = setTimeout(() => {
         if (controller === undefined) {
           giveUp({
@@ -95,7 +96,7 @@ export function openConnection(options: EndpointOptions, lookup?: Lookup): HttpC
           giveUp({ kind: "timed-out", message: `${url.host} gave no whole answer within ${timeoutMs} ms` });
         }
       }, timeoutMs);
-      signal.addEventListener("abort", onAbort);
+      onAbort(signal, cancel);
 
       pool.dispatch(
         {
