@@ -1,22 +1,31 @@
-const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
+interface Waiting {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
 /**
  * Calls back when the signal is aborted, until `forgetAbort` with the same function. Hundreds of calls share a signal, and
- * an EventTarget walks through all its listeners for each that comes or goes: it has one here, whatever the calls.
+ * an EventTarget walks through all its listeners for each that comes or goes: it has one here, while there are calls.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): void {
-  let callbacks = callbacksOf.get(signal);
-  if (callbacks === undefined) {
-    const all = new Set<() => void>();
-    callbacks = all;
-    callbacksOf.set(signal, all);
-    signal.addEventListener("abort", () => {
-      for (const one of [...all]) one();
-    });
+  let waiting = waitingFor.get(signal);
+  if (waiting === undefined) {
+    const callbacks = new Set<() => void>();
+    const listener = (): void => {
+      for (const one of [...callbacks]) one();
+    };
+    waiting = { callbacks, listener };
+    waitingFor.set(signal, waiting);
+    signal.addEventListener("abort", listener);
   }
-  callbacks.add(callback);
+  waiting.callbacks.add(callback);
 }
 
 export function forgetAbort(signal: AbortSignal, callback: () => void): void {
-  callbacksOf.get(signal)?.delete(callback);
+  const waiting = waitingFor.get(signal);
+  if (waiting === undefined || !waiting.callbacks.delete(callback) || waiting.callbacks.size > 0) return;
+  waitingFor.delete(signal);
+  signal.removeEventListener("abort", waiting.listener);
 }
