@@ -1,11 +1,11 @@
 /**
  * Where the program's own CPU goes: one `promptfleet run` under Node's profiler, in µs a row by module. The profiler
  * itself costs some; what counts is the shares.
- *   node scripts/bench/profile.ts [--rows 20000] [--concurrency 100] [--functions 25] [--program dist/src/cli.js]
+ *   node scripts/bench/profile.ts [--rows 20000] [--concurrency 100] [--functions 25] [--program src/cli.ts]
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { builtProgram, measureFleetRun } from "./fleet-run.ts";
+import { measureFleetRun } from "./fleet-run.ts";
 import { type CpuProfile, type ProfileSummary, summarise } from "./profile-summary.ts";
 import { writePrompts } from "./prompts.ts";
 import { readOptions } from "./run-alone.ts";
@@ -20,7 +20,10 @@ export interface ProfileOptions {
   readonly functions: number;
 }
 
-export const profileDefaults: ProfileOptions = { program: builtProgram, rows: 20_000, concurrency: 100, functions: 25 };
+/** From the sources: in the built program modules come together in a few files, and cannot be told apart. */
+const fromSources = join(import.meta.dirname, "..", "..", "src", "cli.ts");
+
+export const profileDefaults: ProfileOptions = { program: fromSources, rows: 20_000, concurrency: 100, functions: 25 };
 
 export interface ProfileResult {
   readonly summary: ProfileSummary;
