@@ -45,7 +45,8 @@ async function installPackage(project: string): Promise<void> {
   const root = packageRoot();
   const checkout = join(project, "checkout");
   const installed = join(project, "node_modules", "promptfleet");
-  for (const name of ["src", "workers", "config", "package.json", "tsconfig.json", "tsconfig.build.json"]) {
+  const sources = ["src", "workers", "config", "scripts/setup/bundle.ts"];
+  for (const name of [...sources, "package.json", "tsconfig.json", "tsconfig.build.json"]) {
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
