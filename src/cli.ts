@@ -56,7 +56,7 @@ async function main(): Promise<void> {
     }
   }
   // Whatever still holds the event loop (a hung socket) must not hold the user, nor must the taking down of a heap that
-  // ends with the process: a twentieth of a run of seconds.
+  // ends with the process.
   setTimeout(() => process.exit(exitCode), 2_000);
   await Promise.all([process.stdout, process.stderr].map(flushed));
   process.exit(exitCode);

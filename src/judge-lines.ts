@@ -39,7 +39,6 @@ export function createLineJudge(
       }
       if (ending !== undefined) return failed(line.index, row.id, row.task, ending, row.metadata);
       const { task, route, tiers, payload, lane, votes } = row;
-      if (votes === undefined) return { kind: "row", row: { row: line.index, task, route, tiers, payload, lane } };
       return { kind: "row", row: { row: line.index, task, route, tiers, payload, lane, votes } };
     },
     noteStored(result) {

@@ -18,7 +18,7 @@ export interface RowToPlace {
   readonly lane?: string;
   readonly payload: string;
   /** Several models are asked: its votes are placed in its stead. */
-  readonly votes?: RowVotes;
+  readonly votes?: RowVotes | undefined;
   /** It may have been placed before (resume, sweep, rebuild): it gets a new hop, so that BullMQ takes its job. */
   readonly again: boolean;
 }

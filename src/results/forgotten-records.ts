@@ -12,7 +12,7 @@ export interface RecentRecords {
   countForgotten(incarnation: () => string): Promise<void>;
 }
 
-/** At least so long are they kept, at most twice: Redis syncs its file every second, and a replica is seldom later. */
+/** At least so long are they kept, until more come: Redis syncs its file every second, and a replica is seldom later. */
 const keptMs = 3_000;
 const lookEveryMs = 200;
 const rebuildDeadlineMs = 60_000;

@@ -22,7 +22,7 @@ export const placeOf = ({ row }: Pick<OpenRow, "row">, slot: number): number => 
  * @param wasPlaced whether an earlier owner had asked it.
  */
 export function openRow(
-  { row, votes, lane = "" }: { readonly row: number; readonly votes?: RowVotes; readonly lane?: string },
+  { row, votes, lane = "" }: { readonly row: number; readonly votes?: RowVotes | undefined; readonly lane?: string },
   early: ReadonlyMap<number, SlotState> | undefined,
   wasPlaced: (place: number) => boolean,
 ): OpenRow {

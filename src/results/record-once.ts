@@ -64,12 +64,8 @@ export function createRecorder(
     if (answers === null && incarnation.mayBeRebuilt())
       throw new Error("Redis came back without this batch, which is not rebuilt yet");
     const isDone = (at: number): boolean => (answers as number[] | null)?.[at] === 1;
-    const recorded = entries.filter(({ action }, at) => action.kind === "record" && isDone(at));
-    if (recorded.length > 0)
-      recent.note(
-        batchId!,
-        recorded.map(({ row }) => row),
-      );
+    const recorded = entries.filter(({ action }, at) => action.kind === "record" && isDone(at)).map(({ row }) => row);
+    if (recorded.length > 0) recent.note(batchId!, recorded);
     return entries.map((_entry, at) => isDone(at));
   }, onTrouble);
   return (batchId, entry) => {
