@@ -30,7 +30,7 @@ export const realSizingDefaults: RealSizingOptions = {
   ollama: "",
   rounds: 3,
   rows: 600,
-  ollamaRows: 150,
+  ollamaRows: 1_000,
 };
 
 const fixedNumbers = [8, 16, 24, 48];
