@@ -18,8 +18,8 @@ export function checkBody(body: Fields, endpoint: OtherEndpoint | undefined): st
 }
 
 function checkChat({ messages, model, max_completion_tokens, max_tokens }: Fields): string | undefined {
-  const wrong = checkFields([
-    ["messages", messages ?? [], checkMessages],
+  const wrong = checkFields("messages", [
+    ["messages", messages, checkMessages],
     ["model", model, checkModel],
     ["max_completion_tokens", max_completion_tokens, checkLimit],
     ["max_tokens", max_tokens, checkLimit],
@@ -38,17 +38,19 @@ function checkOther(body: Fields, endpoint: OtherEndpoint): string | undefined {
   }
   const limit = limitFields[endpoint];
   const asked = endpoint === "/v1/completions" ? "prompt" : "input";
-  const wrong = checkFields([
-    [asked, body[asked] ?? [], isResponse ? checkItems : checkTexts],
+  const wrong = checkFields(asked, [
+    [asked, body[asked], isResponse ? checkItems : checkTexts],
     ["model", body.model, checkModel],
     ...(limit === undefined ? [] : [[limit, body[limit], checkLimit] as const]),
   ]);
   return wrong ?? (isResponse ? checkImages("input", body.input) : undefined);
 }
 
-function checkFields(checks: readonly (readonly [string, unknown, Check])[]): string | undefined {
+/** @param required the one field that must be there. */
+function checkFields(required: string, checks: readonly (readonly [string, unknown, Check])[]): string | undefined {
   for (const [name, value, check] of checks) {
-    const expected = value === undefined || value === null ? undefined : check(value);
+    const isAbsent = value === undefined || value === null;
+    const expected = isAbsent && name !== required ? undefined : check(value);
     if (expected !== undefined) return `${name}: expected ${expected}, found ${describe(value)}`;
   }
   return undefined;

@@ -5,7 +5,7 @@ import type { ServeContext } from "./context.ts";
 import { FileInUse, type FileRecord, type Files, type ReceivedContent } from "./files.ts";
 import { callerOf } from "./guard.ts";
 import { HttpError } from "./http-error.ts";
-import { pageOf, textOf } from "./query.ts";
+import { pageOf, textOf, wordOf } from "./query.ts";
 
 /** As file systems have it: a download names it in a header, and clients take no header without end. */
 const longestName = 255;
@@ -22,8 +22,9 @@ export function fileRoutes({ files }: ServeContext): Router {
 
   routes.get("/v1/files", (request, response) => {
     const purpose = textOf(request.query, "purpose");
+    const order = wordOf(request.query, "order", ["asc", "desc"]);
     const all = files.list().filter((file) => purpose === undefined || file.purpose === purpose);
-    if (textOf(request.query, "order") === "asc") all.reverse();
+    if (order === "asc") all.reverse();
     response.json(pageOf(all, request.query, { most: 10_000, usual: 10_000 }, fileObject));
   });
 

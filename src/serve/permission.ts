@@ -7,8 +7,6 @@ const submitting: readonly (readonly [method: string, path: RegExp])[] = [
   ["DELETE", /^\/v1\/files\/[^/]+\/?$/],
   ["POST", /^\/v1\/batches\/?$/],
   ["POST", /^\/v1\/batches\/[^/]+\/cancel\/?$/],
-  ["POST", /^\/mcp\/?$/],
-  ["DELETE", /^\/mcp\/?$/],
   ["POST", /^\/v1\/messages\/batches\/?$/],
   ["POST", /^\/v1\/messages\/batches\/[^/]+\/cancel\/?$/],
   ["DELETE", /^\/v1\/messages\/batches\/[^/]+\/?$/],

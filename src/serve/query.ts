@@ -9,6 +9,14 @@ export function textOf(query: Query, name: string): string | undefined {
   throw new HttpError(400, `${name}: expected one value, found several`, { param: name });
 }
 
+/** One of these words, or undefined when the query says nothing of it. */
+export function wordOf(query: Query, name: string, words: readonly string[]): string | undefined {
+  const text = textOf(query, name);
+  if (text === undefined || words.includes(text)) return text;
+  const message = `${name}: expected one of ${words.join(", ")}, found ${JSON.stringify(text.slice(0, 60))}`;
+  throw new HttpError(400, message, { param: name });
+}
+
 /** One page of a list as OpenAI's clients read it: by the cursor `after` and `limit`. */
 export function pageOf<One extends { readonly id: string }>(
   all: readonly One[],

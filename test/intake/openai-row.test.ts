@@ -103,7 +103,8 @@ test.each([
 });
 
 test.each([
-  ["/v1/responses", {}, "line 7: body.input: expected a text or a list of items, found an empty list"],
+  ["/v1/chat/completions", {}, "line 7: body.messages: expected a list of messages that is not empty, found nothing"],
+  ["/v1/responses", {}, "line 7: body.input: expected a text or a list of items, found nothing"],
   [
     "/v1/responses",
     { input: "x", previous_response_id: "r" },

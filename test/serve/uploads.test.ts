@@ -154,3 +154,18 @@ it("a name that tries to leave the folder is data, and folders and files are for
   expect(content.headers.get("content-disposition")).not.toContain("/");
   expect(await content.text()).toBe("x");
 });
+
+it("files are listed oldest first if asked, else newest first; an order of another name is refused", async () => {
+  const server = await givenServer(redis);
+  for (const name of ["a", "b"])
+    await send(server, part("purpose", "batch"), part("file", name, `; filename="${name}.jsonl"`));
+  const list = async (query: string) => (await fetch(`${server.url}/v1/files${query}`)).json();
+  const idsOf = async (query: string) => ((await list(query)) as { data: { id: string }[] }).data.map(({ id }) => id);
+  const newestFirst = await idsOf("");
+  expect(newestFirst.length).toBe(2);
+  expect(await idsOf("?order=desc")).toEqual(newestFirst);
+  expect(await idsOf("?order=asc")).toEqual(newestFirst.toReversed());
+  expect(await list("?order=x")).toMatchObject({
+    error: { type: "invalid_request_error", param: "order", message: 'order: expected one of asc, desc, found "x"' },
+  });
+});
