@@ -36,7 +36,7 @@ export interface FileBatch {
   readonly finished: Promise<"whole" | "stopped">;
   /** As of the last look; undefined without a budget. */
   spending(): Spending | undefined;
-  /** Calls that were made again because a process died with them. */
+  /** Calls that are made again, as nobody knows how they ended: a process or a connection died with them. */
   readAskedAgain(): Promise<number>;
   /** Asks a failed row again, while the batch has others to wait for. @throws UserError with the reason why not. */
   retryRow(row: number): Promise<void>;

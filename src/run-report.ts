@@ -13,6 +13,7 @@ export interface RunSummary {
   readonly rows: number;
   readonly answered: number;
   readonly failed: number;
+  /** Rows whose call died with its process, its connection or its time: the backend may have answered for nothing. */
   readonly asked_again: number;
   readonly cost_usd: number;
   /** With `--budget`, failed and repeated calls and earlier runs included. */

@@ -32,7 +32,8 @@ export function classifyConnectionError(error: Error, host: string, progress: Pr
   if (!sent || isProxyRefusal)
     return { kind: "unreachable", message: `${host} cannot be reached: ${wordsFor(code, error)}` };
   const when = answering ? "in the middle of its answer" : "before it answered";
-  return { kind: "server-error", message: `${host} broke the connection ${when} (${code || messageOf(error)})` };
+  const message = `${host} broke the connection ${when} (${code || messageOf(error)})`;
+  return { kind: "server-error", message, unanswered: true };
 }
 
 function causes(error: Error): unknown[] {

@@ -221,7 +221,8 @@ async function rage(arena: Arena, options: KillsOptions, note: (line: string) =>
     },
     {
       what: "… asked again, against what was in flight at those moments and 2 s of work for each kill of Redis",
-      figure: `${inWords(askedAgain)} (the run itself counted ${inWords(summary.asked_again ?? 0)})`,
+      // It cannot know of a call that died with its process or its line whether the backend had begun it.
+      figure: `${inWords(askedAgain)} (the run itself counted ${inWords(summary.asked_again ?? 0)}, those included that had their turn and had not reached the server)`,
       goal: `≤ ${inWords(allowed)}`,
       met: askedAgain <= allowed,
     },

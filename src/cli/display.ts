@@ -144,7 +144,7 @@ function endLines(summary: RunSummary, { progress }: RunSnapshot): string[] {
   for (const [code, times] of progress.failures) lines.push(`  ${code}: ${count(times)}`);
   if (summary.failed > 0) lines.push(...progress.lastFailures.map((failure) => `    ${failureText(failure)}`));
   if (summary.asked_again > 0)
-    lines.push(`  asked again because a process died in the middle of a call: ${count(summary.asked_again)}`);
+    lines.push(`  asked again, as nobody knows how their calls ended: ${count(summary.asked_again)}`);
   if (summary.budget_usd !== undefined) {
     const unconfirmed = summary.unconfirmed_usd ?? 0;
     const unknown = unconfirmed > 0 ? `, of that ${usd(unconfirmed)} unconfirmed: calls whose end nobody knows` : "";

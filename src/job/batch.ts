@@ -38,12 +38,15 @@ export interface JobLabels {
 export type RowAction =
   /** Its one result, as the JSON of a ResultLine. */
   | { readonly kind: "record"; readonly line: string }
-  /** The call ended without a result; `countsAttempt` when by the row's own fault. */
-  | { readonly kind: "release"; readonly countsAttempt: boolean }
+  /**
+   * The call ended without a result; `countsAttempt` when by the row's own fault. `endUnknown`: the backend may have
+   * done the work for nothing, and the row is asked again.
+   */
+  | { readonly kind: "release"; readonly countsAttempt: boolean; readonly endUnknown?: boolean }
   /** It is not needed any more: done without a result, unless it is in a call. */
   | { readonly kind: "withdraw" }
   /** The row goes to another model of its route, unless it is no longer at this hop. */
-  | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number };
+  | { readonly kind: "move"; readonly fromHop: number; readonly toPosition: number; readonly endUnknown?: boolean };
 
 /** How a call ended for what it was let in by: limits, slots, money. */
 export interface Settlement {

@@ -52,7 +52,13 @@ export type Outcome =
       readonly quota?: QuotaReport;
     }
   /** A 5xx or a connection lost after the request was sent: the row's fault only if others are answered meanwhile. */
-  | { readonly kind: "server-error"; readonly message: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "server-error";
+      readonly message: string;
+      readonly retryAfterMs?: number;
+      /** The connection broke: the backend may have done the work, and nobody knows. */
+      readonly unanswered?: true;
+    }
   | { readonly kind: "timed-out"; readonly message: string }
   /** No connection: refused, unknown host, bad certificate. Nothing was sent. */
   | { readonly kind: "unreachable"; readonly message: string }

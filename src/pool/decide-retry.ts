@@ -79,6 +79,26 @@ export function decideAfter(outcome: Outcome, history: RowHistory, random: () =>
   }
 }
 
+/** Whether the backend may have done the work of a call of which nobody has seen the end. Of none that was not made. */
+export function isEndUnknown({
+  outcome,
+  latencyMs,
+}: {
+  readonly outcome: Outcome;
+  readonly latencyMs: number;
+}): boolean {
+  switch (outcome.kind) {
+    case "server-error":
+      return outcome.unanswered === true;
+    case "timed-out":
+      return true;
+    case "cancelled":
+      return latencyMs > 0;
+    default:
+      return false;
+  }
+}
+
 function afterOwnError(
   message: string,
   history: RowHistory,

@@ -4,7 +4,7 @@ import { assertNever } from "../job/errors.ts";
 import type { Meter } from "../job/meter.ts";
 import type { ErrorCode, ResultLine } from "../job/result.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
-import { decideAfter } from "./decide-retry.ts";
+import { decideAfter, isEndUnknown } from "./decide-retry.ts";
 import type { Gate } from "./gate.ts";
 import type { Isolation } from "./isolation.ts";
 import { passGate } from "./pass-gate.ts";
@@ -195,7 +195,7 @@ async function settleRow(row: AdmittedRow, end: AskedEnd, pool: TierPool, contex
     case "next-model":
       return moveOn(row, row.position + 1, context, end);
     case "wait":
-      await row.settle({ kind: "release", countsAttempt: decision.countsAttempt }, end);
+      await row.settle({ kind: "release", countsAttempt: decision.countsAttempt, endUnknown: isEndUnknown(end) }, end);
       return later(decision.delayMs);
     default:
       return assertNever(decision);
@@ -237,7 +237,8 @@ async function moveOn(
   context: ExecuteContext,
   end?: AskedEnd,
 ): Promise<JobEnding> {
-  if (await settle({ kind: "move", fromHop: job.hop, toPosition }, end)) {
+  const endUnknown = end !== undefined && isEndUnknown(end);
+  if (await settle({ kind: "move", fromHop: job.hop, toPosition, endUnknown }, end)) {
     context.rowsInHand.delete(rowKeyOf(job));
     await context.placeHop(job, job.hop + 1, toPosition, payload);
   }

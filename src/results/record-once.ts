@@ -90,10 +90,10 @@ function argumentOf(action: RowAction): string {
     case "record":
       return action.line;
     case "release":
-      return action.countsAttempt ? "1" : "0";
+      return `${action.countsAttempt ? "1" : "0"}${action.endUnknown === true ? "?" : ""}`;
     case "withdraw":
       return "";
     case "move":
-      return `${action.fromHop}:${action.toPosition}`;
+      return `${action.fromHop}:${action.toPosition}${action.endUnknown === true ? "?" : ""}`;
   }
 }

@@ -12,6 +12,7 @@
     release argument = "0" | "1"          the call ended without a result; 1 counts an attempt of the row's own
     withdraw                              set the done bit without a result, unless it is in a call; drop the payload
     move    argument = "hop:position"     the row goes to its next model, if it is still at that hop
+            of both "?" at the end        nobody knows how the call ended: the row counts as asked again
   For rows with terms, after settle.lua: KEYS[7] pace hash of their scope, KEYS[8] leases hash of the tier, KEYS[9] spend hash of the
   batch, KEYS[10] spend hash of the tier; ARGV[2] process, ARGV[3] calls of the tier that it holds now ("" = not
   counted); ARGV[4..] six a row: also "LIMIT ms LIMIT ms …", by how much the call's tokens were charged too little or
@@ -56,6 +57,7 @@ local answers = {}
 local settled = {}
 local removed = {}
 local entry = {}
+local askedAgain = 0
 for i = first, #ARGV, stride do
   local index, call, action, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer = 0
@@ -91,9 +93,13 @@ for i = first, #ARGV, stride do
         crashes = crashes - 1
         setMove(index, hop, attempts, position, crashes)
       end
+      -- Of a call that was given up the gate has seen that it is made again.
+      if not givenUp and call ~= "" and batch[1] == "open" and string.sub(argument, -1) == "?" then
+        askedAgain = askedAgain + 1
+      end
       if action == "release" then
         answer = 1
-        if argument == "1" then
+        if string.sub(argument, 1, 1) == "1" then
           setMove(index, hop, attempts + 1, position, crashes)
         end
       elseif action == "move" then
@@ -106,6 +112,9 @@ for i = first, #ARGV, stride do
     end
   end
   answers[#answers + 1] = answer
+end
+if askedAgain > 0 then
+  redis.call("HINCRBY", KEYS[1], "askedAgain", askedAgain)
 end
 if #settled > 0 then
   redis.call("HDEL", KEYS[5], unpack(settled))

@@ -125,6 +125,36 @@ describe("settling a call", () => {
     expect(await owner.gate(0, { call: 9 })).toMatchObject({ kind: "admitted", attempts: 2 });
   });
 
+  it.each([
+    ["released", { kind: "release", countsAttempt: true, endUnknown: true }],
+    ["moved to its next model", { kind: "move", fromHop: 0, toPosition: 1, endUnknown: true }],
+  ] as const)("counts a call of which nobody saw the end as asked again when its row is %s", async (_how, action) => {
+    const { owner, feed, claims } = await givenBatch(server);
+    await feed([0]);
+    await owner.gate(0);
+    await owner.act(0, 1, { ...action, endUnknown: false });
+    expect(await claims.readAskedAgain(batchId)).toBe(0);
+    await owner.gate(0, { call: 2, hop: action.kind === "move" ? 1 : 0 });
+    expect(await owner.act(0, 2, action.kind === "move" ? { ...action, fromHop: 1 } : action)).toBe(true);
+    expect(await claims.readAskedAgain(batchId)).toBe(1);
+  });
+
+  it("counts it once when the gate has given the row away meanwhile, and not where nothing is asked any more", async () => {
+    const { join, feed, claims, redis, names } = await givenBatch(server);
+    await feed([0, 1]);
+    const [silent, other] = [await join("silent"), await join("other")];
+    await silent.gate(0);
+    await redis.zrem(names.processes, "silent");
+    await other.gate(0);
+    const unknown = { kind: "release", countsAttempt: false, endUnknown: true } as const;
+    await silent.act(0, 1, unknown);
+    expect(await claims.readAskedAgain(batchId)).toBe(1);
+    await other.gate(1, { call: 2 });
+    await claims.setState(batchId, "open", "stopping");
+    await other.act(1, 2, unknown);
+    expect(await claims.readAskedAgain(batchId)).toBe(1);
+  });
+
   it("does not release a row that has its result", async () => {
     const { owner, feed, redis, keys } = await givenBatch(server);
     await feed([0]);
