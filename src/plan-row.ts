@@ -10,6 +10,7 @@ import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { RowVotes } from "./job/row-votes.ts";
 import { votesOf } from "./plan-votes.ts";
 import type { FailedRoute, PlannedRoute, Router } from "./routing/choose-model.ts";
+import { createRuleCheck } from "./routing/consensus-rule.ts";
 import { createDetector } from "./routing/detect-private.ts";
 import { weighRequest } from "./routing/estimate.ts";
 import { createRuleFinder, type ExpandedVotes, expandVotes, type RuleFinder } from "./routing/expand-votes.ts";
@@ -107,6 +108,7 @@ export function createRowPlanner(
   { strict = false, hasBudget = false, ruleOf = createRuleFinder(config), noPrivateRows }: PlannerOptions,
 ): (row: PromptRow) => PlannedRow {
   const detect = createDetector(config.policy.detect);
+  const wrongIn = createRuleCheck(config);
   const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
 
   function look(candidates: readonly string[]): KnownRoute {
@@ -177,6 +179,8 @@ export function createRowPlanner(
   function plan(row: PromptRow): PreparedRow | RowFailure {
     const found = ruleOf(row);
     if (found !== undefined) {
+      const wrong = wrongIn(found.rule);
+      if (wrong !== undefined) return { code: "invalid_row", message: wrong };
       const asked = withBodyForm(row);
       if (typeof asked === "string") return { code: "invalid_row", message: asked };
       const expansion = expandVotes(found, asked, route);

@@ -2,7 +2,6 @@ import { dirname, resolve } from "node:path";
 import { adapters } from "../workers/index.ts";
 import { findModel, modelsOfFlags } from "./config/ad-hoc.ts";
 import type { Config } from "./config/config.ts";
-import { consensusOfFlags } from "./config/consensus-rule.ts";
 import { quotaScopeOf } from "./config/limits.ts";
 import type { Input } from "./intake/open-input.ts";
 import { createRowParser, type RowParser } from "./intake/parse-row.ts";
@@ -16,8 +15,9 @@ import { createRowPlanner } from "./plan-row.ts";
 import { laneOf } from "./plan-votes.ts";
 import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, prefersLatency, type RoutePlan, type Router } from "./routing/choose-model.ts";
+import { consensusRuleOf } from "./routing/consensus-rule.ts";
 import { unboundedCost } from "./routing/cost-bound.ts";
-import { createRuleFinder, expandVotes, type RuleFinder } from "./routing/expand-votes.ts";
+import { createRuleFinder, type RuleFinder } from "./routing/expand-votes.ts";
 import { createMissingRoutes } from "./routing/missing-routes.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 
@@ -66,7 +66,7 @@ export async function prepareLines(
     : tierUsability(config, (provider) => Object.hasOwn(adapters, provider));
   const defaults = { task: flags.task, ...modelsOfFlags(flags) };
   const route = createRouter(config, usable, defaults, latencies);
-  const ruleOf = createRuleFinder(config, defaults, ruleOfRun(flags, route));
+  const ruleOf = createRuleFinder(config, defaults, ruleOfRun(flags, config));
   const routes = createRouteLister(input, parse, route, ruleOf);
   const reader = createLineReader(
     {
@@ -133,19 +133,20 @@ const isThere = (plan: RoutePlan): boolean => plan.ok || plan.kind !== "no-route
  * The rule that the flags give, if any.
  * @throws UserError for one that contradicts itself or the other flags, or that names an unknown model.
  */
-function ruleOfRun(flags: LineFlags, route: Router): ConsensusRule | undefined {
-  const rule = consensusOfFlags(flags);
-  if (typeof rule === "string") throw new UserError(rule);
-  if (rule === undefined) return undefined;
-  const { model, forceModel, baseUrl } = flags;
+function ruleOfRun(flags: LineFlags, config: Config): ConsensusRule | undefined {
+  const { consensus: threshold, consensusModels: models, model, forceModel, baseUrl } = flags;
+  if (threshold === undefined && models === undefined) return undefined;
+  if (models === undefined) {
+    throw new UserError("--consensus: expected --consensus-models a,b,c beside it, found none");
+  }
   if (model !== undefined || forceModel !== undefined || baseUrl !== undefined) {
     throw new UserError(
       "expected --consensus-models, or --model, --force-model or --base-url; found both; leave one out",
     );
   }
-  const expanded = expandVotes({ rule, task: flags.task }, { private: false }, route);
-  if (!expanded.ok && expanded.kind === "invalid") throw new UserError(`--consensus-models: ${expanded.message}`);
-  return rule;
+  return consensusRuleOf(config, { models, threshold }, (field) =>
+    field === "threshold" ? "--consensus" : `--consensus-${field}`,
+  );
 }
 
 /** How many tiers (or lanes of them) can come first in the route of a row of these kinds. Default: all that the config knows. */

@@ -75,12 +75,12 @@ function namedIn(names: readonly string[], { judge, escalate }: AskFlags): { fla
   ];
 }
 
-const ruleNames = { models: "--models", threshold: "--consensus", judge: "--judge", escalate: "--escalate" };
+/** The flag of a field of the rule. */
+const flagOf = (field: string): string => (field === "threshold" ? "--consensus" : `--${field}`);
 
 function ruleOf(config: Config, models: readonly string[], flags: AskFlags): ConsensusRule | undefined {
   const { consensus: threshold, economy, judge, escalate } = flags;
-  if (threshold !== undefined)
-    return consensusRuleOf(config, { models, threshold, economy, judge, escalate }, ruleNames);
+  if (threshold !== undefined) return consensusRuleOf(config, { models, threshold, economy, judge, escalate }, flagOf);
   checkAlone(flags);
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { type ConsensusFile, contradictionsOf } from "./consensus-rule.ts";
+import { problemsOfRule } from "./consensus-check.ts";
 import { readDetectRule } from "./detect-rules.ts";
 import { locate } from "./location.ts";
 import { suggestName } from "./nearest.ts";
@@ -20,7 +20,7 @@ export function checkConfig(file: ConfigFile): Problem[] {
         ? [missing(["models", name, "model"], 'the provider\'s id of the model, or "auto"')]
         : []),
     ]),
-    ...Object.entries(tasks).flatMap(([name, task]) => checkTask(name, task, Object.keys(models))),
+    ...Object.entries(tasks).flatMap(([name, task]) => checkTask(name, task, models)),
   ];
   for (const section of ["tiers", "models", "tasks"] as const) {
     if (Object.keys(file[section] ?? {}).length > 0) continue;
@@ -112,8 +112,9 @@ function checkTier(name: string, tier: TierFile, trustedHosts: readonly string[]
   return problems;
 }
 
-function checkTask(name: string, task: TaskFile, aliases: readonly string[]): Problem[] {
+function checkTask(name: string, task: TaskFile, models: NonNullable<ConfigFile["models"]>): Problem[] {
   const path = ["tasks", name];
+  const aliases = Object.keys(models);
   const fallback = task.fallback ?? [];
   const problems = nameProblem([...path, "primary"], task.primary, "model", aliases);
   fallback.forEach((alias, at) => {
@@ -128,19 +129,7 @@ function checkTask(name: string, task: TaskFile, aliases: readonly string[]): Pr
       });
     }
   });
-  return [...problems, ...checkVotes([...path, "consensus"], task.consensus, aliases)];
-}
-
-function checkVotes(path: ConfigPath, rule: ConsensusFile | undefined, aliases: readonly string[]): Problem[] {
-  if (rule === undefined) return [];
-  const { models = [], escalate, judge } = rule;
-  const named = [
-    ...models.map((model, at) => [["models", at], model] as const),
-    ...(escalate === undefined ? [] : [[["escalate"], escalate] as const]),
-    ...(judge === undefined ? [] : [[["judge"], judge] as const]),
-  ];
-  return [
-    ...contradictionsOf(rule).map((problem) => ({ ...problem, path: [...path, ...problem.path] })),
-    ...named.flatMap(([key, alias]) => nameProblem([...path, ...key], alias, "model", aliases)),
-  ];
+  const modelOf = (alias: string) => (Object.hasOwn(models, alias) ? models[alias] : undefined);
+  const ofRule = task.consensus === undefined ? [] : problemsOfRule(task.consensus, { modelOf, names: aliases });
+  return [...problems, ...ofRule.map((problem) => ({ ...problem, path: [...path, "consensus", ...problem.path] }))];
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ConsensusRule } from "../job/consensus.ts";
-import { mostVoters } from "../job/consensus.ts";
-import { type Problem, pathText, problemsOf } from "./problems.ts";
+import { contradictionsOf } from "./consensus-check.ts";
+import { type Problem, pathText, problemsOf, problemText } from "./problems.ts";
 import { closed, text } from "./schema-parts.ts";
 
 /* How several models are asked one question, in a task of models.json and in a row. */
@@ -32,29 +32,6 @@ export function buildConsensus({ models = [], threshold = defaultThreshold, ...r
   return { models, threshold, ...given };
 }
 
-/** What of a consensus contradicts itself, whatever models there are. */
-export function contradictionsOf({ models = [], weights = {}, escalate }: ConsensusFile): Problem[] {
-  const problems: Problem[] = [];
-  const report = (path: Problem["path"], expected: string, found: string, mend: string) =>
-    problems.push({ path, expected, found, mend });
-  const different = new Set(models).size;
-  if (different < 2) report(["models"], "at least two different models", String(different), "name another one");
-  if (models.length > mostVoters) {
-    report(["models"], `at most ${mostVoters} models`, String(models.length), "leave some out");
-  }
-  for (const [at, model] of models.entries()) {
-    if (models.indexOf(model) < at) report(["models", at], "each model once", `"${model}" again`, "remove it");
-  }
-  for (const model of Object.keys(weights)) {
-    if (models.includes(model)) continue;
-    report(["weights", model], "weights of the models that vote", `"${model}"`, "remove it, or add it to the models");
-  }
-  if (escalate !== undefined && models.includes(escalate)) {
-    report(["escalate"], "a model that has not voted", `"${escalate}"`, "name a stronger one");
-  }
-  return problems;
-}
-
 /** The rule that a row brings, or why it brings none, in words that follow the line number. */
 export function readConsensus(value: unknown): ConsensusRule | string {
   const key = JSON.stringify(value);
@@ -72,12 +49,20 @@ const rules = new Map<string, ConsensusRule | string>();
 const mostRules = 200;
 
 function read(value: unknown): ConsensusRule | string {
+  const rule = readRule(value);
+  return "expected" in rule ? ruleProblemText(rule) : rule;
+}
+
+/** A rule that does not contradict itself, or the first thing that is wrong with it. Its models may not be there. */
+export function readRule(value: unknown): ConsensusRule | Problem {
   const parsed = consensus.safeParse(value);
   const problems = parsed.success ? contradictionsOf(parsed.data) : problemsOf(parsed.error.issues, value);
-  if (parsed.success && problems.length === 0) return Object.freeze(buildConsensus(parsed.data));
-  const { path, expected, found } = problems[0]!;
-  return `${pathText(["consensus", ...path])}: expected ${expected}; found ${found}`;
+  return parsed.success && problems.length === 0 ? Object.freeze(buildConsensus(parsed.data)) : problems[0]!;
 }
+
+/** In words that follow the line number of a row, or the name of what holds the rule. */
+export const ruleProblemText = (problem: Problem): string =>
+  problemText(pathText(["consensus", ...problem.path]), problem);
 
 /** The rule in a text of JSON, or why there is none. */
 export function readConsensusText(text: string): ConsensusRule | string {
@@ -89,16 +74,4 @@ export function readConsensusText(text: string): ConsensusRule | string {
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return readConsensus(value);
   return 'consensus: expected JSON such as {"models":["a","b","c"],"threshold":0.66}, found something else';
-}
-
-/** The rule that `--consensus` and `--consensus-models` give, if any. */
-export function consensusOfFlags(flags: {
-  readonly consensus?: number | undefined;
-  readonly consensusModels?: readonly string[] | undefined;
-}): ConsensusRule | string | undefined {
-  const { consensus: threshold, consensusModels: models } = flags;
-  if (threshold === undefined && models === undefined) return undefined;
-  if (models === undefined) return "--consensus: expected --consensus-models a,b,c beside it, found none";
-  const rule = read({ models, ...(threshold === undefined ? {} : { threshold }) });
-  return typeof rule === "string" ? rule.replace(/^consensus\./, "--consensus-") : rule;
 }

@@ -92,6 +92,10 @@ export function pathText(path: ConfigPath): string {
   return parts.join("") || "(the whole file)";
 }
 
+/** A problem in one line. */
+export const problemText = (where: string, { expected, found, mend }: Omit<Problem, "path">): string =>
+  `${where}: expected ${expected}; found ${found}; ${mend}`;
+
 /** Where in the file a path begins, or as much of it as the file has. */
 function offsetOf(source: SourceText, path: ConfigPath): number | undefined {
   for (let length = path.length; length > 0; length--) {

@@ -1,41 +1,47 @@
+import { findModel } from "../config/ad-hoc.ts";
 import type { Config } from "../config/config.ts";
+import { type GivenRule, problemsOfRule } from "../config/consensus-check.ts";
+import { readRule, ruleProblemText } from "../config/consensus-rule.ts";
+import { type Problem, problemText } from "../config/problems.ts";
 import type { ConsensusRule } from "../job/consensus.ts";
 import { UserError } from "../job/errors.ts";
-import { modelsNamed } from "./named-models.ts";
 
-/** What a question may say of how its models are to agree. */
-export interface AskedRule {
-  readonly models: readonly string[];
-  readonly threshold: number;
-  readonly economy?: boolean | undefined;
-  readonly judge?: string | undefined;
-  readonly escalate?: string | undefined;
+/** Says what is wrong with a rule that a row, a task or a batch brings, if anything is; each rule is looked at once. */
+export type RuleCheck = (rule: ConsensusRule) => string | undefined;
+
+export function createRuleCheck(config: Config): RuleCheck {
+  const known = new WeakMap<ConsensusRule, { readonly wrong: string | undefined }>();
+  return (rule) => {
+    let looked = known.get(rule);
+    if (looked === undefined) {
+      const problem = problemOf(rule, config);
+      looked = { wrong: problem && ruleProblemText(problem) };
+      known.set(rule, looked);
+    }
+    return looked.wrong;
+  };
 }
 
-/** What a question's parts are called where it is asked: `--models`, `models`. */
-export type RuleNames = Readonly<Record<"models" | "threshold" | "judge" | "escalate", string>>;
+function problemOf(rule: ConsensusRule, config: Config): Problem | undefined {
+  const modelOf = (name: string) => findModel(config, name);
+  return problemsOfRule(rule, { modelOf, names: Object.keys(config.models) })[0];
+}
 
 /**
- * The rule of a question, with the aliases of its models.
- * @throws UserError for fewer than two models, one twice or unknown, and for a threshold that no votes could meet.
+ * The rule of a question or a run, with the aliases of its models.
+ * @param whereOf what a field of the rule is called where it is given: `--models`, `models`.
+ * @throws UserError for what is wrong with it.
  */
-export function consensusRuleOf(config: Config, asked: AskedRule, names: RuleNames): ConsensusRule {
-  const { threshold, economy = false, judge, escalate } = asked;
-  const models = modelsNamed(config, asked.models, names.models).map(({ alias }) => alias);
-  if (models.length < 2) {
-    throw new UserError(`${names.models}: expected at least two models to agree, found ${models.length}`);
-  }
-  if (!(threshold > 0 && threshold <= 1)) {
-    throw new UserError(
-      `${names.threshold}: expected the share that must agree, above 0 and at most 1, for example 0.66; found ${threshold}`,
-    );
-  }
-  const aliasOf = (name: string, where: string) => modelsNamed(config, [name], where)[0]!.alias;
+export function consensusRuleOf(config: Config, asked: GivenRule, whereOf: (field: string) => string): ConsensusRule {
+  const rule = readRule(asked);
+  const problem = "expected" in rule ? rule : problemOf(rule, config);
+  if (problem !== undefined) throw new UserError(problemText(whereOf(String(problem.path[0])), problem));
+  const { models, judge, escalate, ...rest } = rule as ConsensusRule;
+  const aliasOf = (name: string): string => findModel(config, name)!.alias;
   return {
-    models,
-    threshold,
-    economy,
-    ...(judge === undefined ? {} : { judge: aliasOf(judge, names.judge) }),
-    ...(escalate === undefined ? {} : { escalate: aliasOf(escalate, names.escalate) }),
+    ...rest,
+    models: models.map(aliasOf),
+    ...(judge === undefined ? {} : { judge: aliasOf(judge) }),
+    ...(escalate === undefined ? {} : { escalate: aliasOf(escalate) }),
   };
 }

@@ -69,11 +69,6 @@ export function expandVotes(found: FoundRule, row: RoutedRow, route: Router): Ex
   for (const plan of [...plans, ...others]) {
     if (plan?.ok === false && plan.kind === "invalid") return { ok: false, kind: plan.kind, message: plan.message };
   }
-  const aliases = plans.flatMap((plan) => (plan.ok ? plan.candidates : []));
-  if (new Set(aliases).size < aliases.length) {
-    const message = `consensus.models: expected each model once, found two names for one (${aliases.join(", ")})`;
-    return { ok: false, kind: "invalid", message };
-  }
   if (row.request?.endpoint === "/v1/embeddings") {
     return {
       ok: false,

@@ -1,6 +1,8 @@
 import { findModel } from "../config/ad-hoc.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
+import { sameModel } from "../config/consensus-check.ts";
 import { suggestName } from "../config/nearest.ts";
+import { problemText } from "../config/problems.ts";
 import { UserError } from "../job/errors.ts";
 
 /** More would be a batch. */
@@ -15,21 +17,14 @@ export function modelsNamed(config: Config, names: readonly string[], where: str
   if (names.length > mostModels) {
     throw new UserError(`${where}: expected at most ${mostModels} models, found ${names.length}`);
   }
-  const seen = new Map<string, string>();
-  return names.map((name) => {
+  const models = names.map((name) => {
     const model = findModel(config, name);
-    if (model === undefined) {
-      throw new UserError(
-        `${where}: unknown model "${name.slice(0, 100)}": ${suggestName(name.slice(0, 100), Object.keys(config.models))}`,
-      );
-    }
-    const key = `${model.tier}/${model.model}`;
-    const before = seen.get(key);
-    if (before !== undefined) {
-      const which = before === name ? `${name} is named twice` : `${before} and ${name} are the same model`;
-      throw new UserError(`${where}: expected different models; ${which}, leave one out`);
-    }
-    seen.set(key, name);
-    return model;
+    if (model !== undefined) return model;
+    throw new UserError(
+      `${where}: unknown model "${name.slice(0, 100)}": ${suggestName(name.slice(0, 100), Object.keys(config.models))}`,
+    );
   });
+  const same = sameModel(names, (name) => findModel(config, name));
+  if (same !== undefined) throw new UserError(problemText(where, same));
+  return models;
 }

@@ -1,9 +1,9 @@
-import { findModel } from "../config/ad-hoc.ts";
 import type { Config } from "../config/config.ts";
 import { readConsensusText } from "../config/consensus-rule.ts";
 import { suggestName } from "../config/nearest.ts";
 import { durationMsOf } from "../job/duration.ts";
 import { chatEndpoint, otherEndpoints } from "../job/endpoints.ts";
+import { createRuleCheck } from "../routing/consensus-rule.ts";
 import type { BatchOrder } from "./batches.ts";
 import { HttpError } from "./http-error.ts";
 import { checkWebhookUrl } from "./webhooks.ts";
@@ -78,14 +78,9 @@ export function readMetadata(given: unknown, config: Config): Readonly<Record<st
 }
 
 function checkConsensus(text: string, config: Config): void {
-  const param = "metadata.consensus";
   const rule = readConsensusText(text);
-  if (typeof rule === "string") throw new HttpError(400, `metadata.${rule}`, { param });
-  const named = [...rule.models, rule.judge, rule.escalate].filter((name) => name !== undefined);
-  const unknown = named.find((name) => findModel(config, name) === undefined)?.slice(0, 100);
-  if (unknown === undefined) return;
-  const known = suggestName(unknown, Object.keys(config.models));
-  throw new HttpError(400, `${param}: unknown model ${JSON.stringify(unknown)}: ${known}`, { param });
+  const wrongRule = typeof rule === "string" ? rule : createRuleCheck(config)(rule);
+  if (wrongRule !== undefined) throw new HttpError(400, `metadata.${wrongRule}`, { param: "metadata.consensus" });
 }
 
 function wrong(param: string, expected: string, found: unknown): HttpError {

@@ -106,14 +106,15 @@ describe.concurrent("a consensus", () => {
   it.each([
     [
       ["--models", "a,b", "--consensus", "0"],
-      /--consensus: expected the share that must agree, above 0 and at most 1.*found 0/,
+      /--consensus: expected a share above 0, at most 1, such as 0\.66; found 0/,
     ],
     [["--models", "a,b", "--consensus", "1.5"], /--consensus: .*found 1\.5/],
     [["--models", "a,b", "--consensus", "most"], /expected a share such as 0\.66/],
-    [["--models", "a", "--consensus", "1"], /--models: expected at least two models to agree, found 1/],
+    [["--models", "a", "--consensus", "1"], /--models: expected at least two different models; found 1/],
     [["--consensus", "1"], /--consensus: expected the models that are to agree: --models a,b,c/],
     [["--models", "a,b", "--economy"], /--economy goes with --consensus/],
     [["--models", "a,b", "--consensus", "1", "--judge", "e"], /--judge .*"e": did you mean/],
+    [["--models", "a,b", "--consensus", "1", "--escalate", "b"], /--escalate: expected a model that has not voted/],
   ])("is refused for %j", async (args, message) => {
     const { project, voters } = await givenVoters();
     const ended = await project.start(["ask", "Is it?", ...args]).ended;

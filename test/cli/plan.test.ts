@@ -127,9 +127,11 @@ it("leaves OUTPUT to the run when the sample is all there is", async () => {
 });
 
 it("counts a judge and a stronger model in the upper bound of rows with consensus, and as expected one of them", async () => {
-  const models = Object.fromEntries(["judge", "strong"].map((alias) => [alias, { ...priced.models.paid }]));
+  const models = Object.fromEntries(
+    ["judge", "strong"].map((alias) => [alias, { ...priced.models.paid, model: alias }]),
+  );
   const project = await givenProject({
-    config: { models: { ...models, other: { tier: "lab", model: "simulated-model" } } },
+    config: { models: { ...models, other: { tier: "lab", model: "other-model" } } },
   });
   const planOf = async (rule: Record<string, unknown>, more: Record<string, unknown> = {}) => {
     const consensus = { models: ["small", "other"], threshold: 1, ...rule };

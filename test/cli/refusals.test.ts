@@ -46,7 +46,21 @@ describe.concurrent("a run is refused with one message", () => {
     [["--model", "smal"], /smal.*did you mean "small"/],
     [["--concurrency", "lba=3"], /lba/],
     [["--fleet", "no spaces"], /fleet/],
+    [["--consensus-models", "small,smal"], /--consensus-models.*smal.*did you mean "small"/],
   ])("when %j names what is not there", async (flags, message) => {
+    const project = await givenProject({ rows: 1 });
+    expectRefusal(await project.run(...flags), message, project);
+  });
+
+  it.each([
+    [["--consensus", "0.66"], /--consensus: expected --consensus-models a,b,c beside it/],
+    [["--consensus-models", "small"], /--consensus-models: expected at least two different models; found 1/],
+    [
+      ["--consensus-models", "small,lab/simulated-model"],
+      /--consensus-models: .*small and lab\/simulated-model, which are the same model; leave one out/,
+    ],
+    [["--consensus-models", "small,lab/other", "--consensus", "1.5"], /--consensus: expected a share .*found 1\.5/],
+  ])("when %j can make no consensus", async (flags, message) => {
     const project = await givenProject({ rows: 1 });
     expectRefusal(await project.run(...flags), message, project);
   });

@@ -5,7 +5,8 @@ import { createRowParser } from "../../src/intake/parse-row.ts";
 
 const load = (consensus: object) => {
   const tier = { provider: "openai-compatible", baseUrl: "http://127.0.0.1:1/v1", location: "local" };
-  const models = { a: { tier: "lab", model: "a" }, b: { tier: "lab", model: "b" }, c: { tier: "lab", model: "c" } };
+  const of = (model: string) => ({ tier: "lab", model });
+  const models = { a: of("a"), b: of("b"), c: of("c"), again: of("a") };
   const file = { tiers: { lab: tier }, models, tasks: { simple: { primary: "a", consensus } } };
   return loadConfig({ config: file as unknown as ConfigFile, environment: { HOME: "/nowhere" } });
 };
@@ -13,10 +14,17 @@ const load = (consensus: object) => {
 it.each<[string, object, RegExp]>([
   ["one model", { models: ["a"] }, /consensus\.models.*two|at least/is],
   ["the same model twice", { models: ["a", "a"] }, /consensus\.models.*(twice|different)/is],
+  [
+    "two names of one model",
+    { models: ["a", "b", "again"] },
+    /consensus\.models\[2\].*a and again, which are the same/s,
+  ],
   ["a threshold of 0", { models: ["a", "b"], threshold: 0 }, /consensus\.threshold/],
   ["a threshold of 1.5", { models: ["a", "b"], threshold: 1.5 }, /consensus\.threshold/],
   ["an unknown alias", { models: ["a", "bb"] }, /"?bb"?.*"?b"?/is],
   ["a judge that is no alias", { models: ["a", "b"], judge: "nobody" }, /nobody/],
+  ["a stronger model that votes", { models: ["a", "b"], escalate: "b" }, /consensus\.escalate.*not voted.*"b"/s],
+  ["one that votes by another name", { models: ["a", "b"], escalate: "again" }, /consensus\.escalate.*not voted/s],
 ])("a task's consensus with %s is refused with its place", async (_what, consensus, words) => {
   await expect(load(consensus)).rejects.toThrow(words);
 });
@@ -31,6 +39,7 @@ it.each([
   ["the same model twice", { models: ["a", "a"] }],
   ["a threshold of 0", { models: ["a", "b"], threshold: 0 }],
   ["a threshold of 1.5", { models: ["a", "b"], threshold: 1.5 }],
+  ["a stronger model that votes", { models: ["a", "b"], escalate: "b" }],
   ["something that is no rule", "all of them"],
 ])("a row's consensus with %s makes that row unusable, and says why", (_what, consensus) => {
   const parse = createRowParser({ strict: false, kind: "rows" });

@@ -226,6 +226,6 @@ describe("a run that is killed several times in the middle of votes", () => {
 });
 
 const moreModels = {
-  other: { tier: "lab", model: "simulated-model" },
-  third: { tier: "lab", model: "simulated-model" },
+  other: { tier: "lab", model: "other-model" },
+  third: { tier: "lab", model: "third-model" },
 };

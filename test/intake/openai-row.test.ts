@@ -59,7 +59,7 @@ test.each([
   ],
   [
     { ...line, consensus: { models: ["a"] } },
-    "line 7: consensus.models: expected at least two different models; found 1",
+    "line 7: consensus.models: expected at least two different models; found 1; name another one",
   ],
   [
     { ...line, consensus: { models: ["a", "b"], threshold: 1.5 } },

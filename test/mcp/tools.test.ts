@@ -155,7 +155,12 @@ describe.each([
         consensus: { agreed: true, share: 1, by: "text", votes: [{ model: "small" }, { model: "twin", agreed: true }] },
       },
       { error: { code: "invalid_row", message: expect.stringMatching(/consensus\.models: .*two different models/) } },
-      { error: { code: "invalid_row", message: expect.stringMatching(/unknown model "twyn": did you mean "twin"/) } },
+      {
+        error: {
+          code: "invalid_row",
+          message: expect.stringMatching(/consensus\.models\[1\]: .* found "twyn"; did you mean "twin"/),
+        },
+      },
     ]);
   });
 
@@ -174,13 +179,16 @@ describe.each([
     expect(await refusal("ask", { prompt: "x", task: "simpel" })).toMatch(
       /unknown task "simpel": did you mean "simple"/,
     );
-    expect(await refusal("ask_parallel", { prompt: "x", models: ["small", "small"] })).toMatch(/small is named twice/);
+    expect(await refusal("ask_parallel", { prompt: "x", models: ["small", "small"] })).toMatch(/found small twice/);
     expect(await refusal("consensus", { prompt: "x", models: ["small"] })).toMatch(
-      /at least two models to agree, found 1/,
+      /models: expected at least two different models; found 1/,
+    );
+    expect(await refusal("consensus", { prompt: "x", models: ["small", "twin"], escalate: "twin" })).toMatch(
+      /escalate: expected a model that has not voted; found "twin"/,
     );
     for (const threshold of [0, 1.5]) {
       expect(await refusal("consensus", { prompt: "x", models: ["small", "twin"], threshold })).toMatch(
-        /threshold: expected the share that must agree, above 0 and at most 1/,
+        /threshold: expected a share above 0, at most 1, such as 0.66; found/,
       );
     }
     expect(await refusal("submit_batch", {})).toMatch(/expected file or rows, found neither/);

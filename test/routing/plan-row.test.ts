@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { RowPayload } from "../../src/job/batch.ts";
+import type { ConsensusRule } from "../../src/job/consensus.ts";
 import type { OtherEndpoint } from "../../src/job/endpoints.ts";
 import { createRowPlanner } from "../../src/plan-row.ts";
 import { createRouter } from "../../src/routing/choose-model.ts";
@@ -31,4 +32,21 @@ test("what a row may write at most is counted for each prompt and choice, and ne
   expect(mostOutputOf("/v1/completions", { prompt: [1, 2, 3] }, 9)).toBe(9);
   expect(mostOutputOf("/v1/responses", { input: [{}, {}] }, 9)).toBe(9);
   expect(mostOutputOf("/v1/embeddings", { input: ["x", "y"] })).toBe(1);
+});
+
+test("a rule with two names of one model, or a stronger model that votes, makes its row unusable", () => {
+  const ask = (consensus: ConsensusRule) => plan({ id: "r", private: false, request: { messages: [] }, consensus });
+  expect(ask({ models: ["any", "vllm/auto"], threshold: 1 })).toMatchObject({
+    ok: false,
+    code: "invalid_row",
+    message:
+      "consensus.models[1]: expected different models; found any and vllm/auto, which are the same model; leave one out",
+  });
+  expect(ask({ models: ["any", "llama"], threshold: 1, escalate: "ollama/llama3.2" })).toMatchObject({
+    ok: false,
+    message: expect.stringMatching(
+      /^consensus\.escalate: expected a model that has not voted; found "ollama\/llama3\.2"/,
+    ),
+  });
+  expect(ask({ models: ["any", "llama"], threshold: 1, escalate: "opus" })).toMatchObject({ ok: true });
 });

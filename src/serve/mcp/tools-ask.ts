@@ -127,8 +127,7 @@ export const consensus = defineTool({
   }),
   async run(context, { models, threshold = 0.66, economy, judge, escalate, ...question }, call) {
     const fields = await rowFieldsOf(question, call);
-    const names = { models: "models", threshold: "threshold", judge: "judge", escalate: "escalate" };
-    const rule = consensusRuleOf(context.config, { models, threshold, economy, judge, escalate }, names);
+    const rule = consensusRuleOf(context.config, { models, threshold, economy, judge, escalate }, (field) => field);
     const opened = await context.open();
     const { plan } = opened.lines;
     const rowFor = (model: string, instead?: PromptRequest): PlannedRow => {
