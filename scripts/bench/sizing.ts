@@ -15,7 +15,7 @@ import { inWorkplace } from "./workplace.ts";
 
 export interface SizingOptions {
   readonly program: string;
-  /** Length of a run with "auto"; the others get a third of it, the one with changes twice. */
+  /** Length of a run with "auto" and of the best beside it; the others get a third of it, the one with changes twice. */
   readonly seconds: number;
 }
 
@@ -58,12 +58,16 @@ async function watch(server: SimulatedServer, run: () => Promise<unknown>, busyS
   } finally {
     clearInterval(timer);
   }
-  const { spanMs, busySlotMs, answered } = await server.stats();
-  return { samples, busyShare: busySlotMs / (busySlots * spanMs), perSecond: answered / (spanMs / 1_000) };
+  const { spanMs, busySlotMs } = await server.stats();
+  return { samples, busyShare: busySlotMs / (busySlots * spanMs), perSecond: rateOf(between({ samples }, 0)) };
 }
 
 /** Up to the last request at the most: then there is nothing left to send. */
-function between({ samples }: Side, fromMs: number, toMs = Number.POSITIVE_INFINITY): readonly Sample[] {
+function between(
+  { samples }: Pick<Side, "samples">,
+  fromMs: number,
+  toMs = Number.POSITIVE_INFINITY,
+): readonly Sample[] {
   const endMs = Math.min(toMs, samples.at(-1)?.atMs ?? 0);
   return samples.filter(({ atMs }) => atMs >= fromMs && atMs < endMs);
 }
@@ -72,6 +76,7 @@ function meanInFlight(samples: readonly Sample[]): number {
   return samples.reduce((sum, { inFlight }) => sum + inFlight, 0) / samples.length;
 }
 
+/** Only of answers between the two looks: what is in flight at the end has used the server, and is not answered yet. */
 function rateOf(samples: readonly Sample[]): number {
   const [first, last] = [samples[0]!, samples.at(-1)!];
   return ((last.answered - first.answered) * 1_000) / (last.atMs - first.atMs);
@@ -172,9 +177,11 @@ export async function measureSizing({ program, seconds }: SizingOptions): Promis
     rates.push(other.perSecond);
     sides.push(`${concurrency}: ${inWords(100 * one.busyShare)} % and ${inWords(other.perSecond)}/s`);
   }
-  const best = await runFleet(soft, rowsOf(knee, seconds / 3), knee);
+  // The same rows, seen over the same time: of a third of them the mean service time alone is known to a percent only.
+  const best = await runFleet(soft, rowsOf(knee, seconds), knee);
   const softAuto = await runFleet(soft, rowsOf(knee, seconds), undefined);
-  const reached = rateOf(between(softAuto, searchMs)) / Math.max(best.perSecond, ...rates);
+  const after = ({ samples }: Side): number => rateOf(between({ samples }, searchMs));
+  const reached = after(softAuto) / Math.max(after(best), ...rates);
   const [aimd, softAimd] = [await runPeer(askAdditively, fixed), await runPeer(askAdditively, soft)];
   const [limited, softLimited] = [await runPeer(askLimited, fixed), await runPeer(askLimited, soft)];
   figures.push(
