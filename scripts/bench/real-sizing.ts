@@ -1,7 +1,9 @@
 /**
  * `concurrency: "auto"` on real servers that run already: vLLM with 16 sequences against fixed numbers, taking turns, and
  * Ollama with one slot and a queue of four, which answers 503 beyond.
- * (Start them with MAX_SEQS=16, or OLLAMA_NUM_PARALLEL=1 and OLLAMA_MAX_QUEUE=4)
+ * (Start them with MAX_SEQS=16, or OLLAMA_NUM_PARALLEL=1 and OLLAMA_MAX_QUEUE=4. By default vLLM's worker and engine spin on
+ * a core each while they work: on two cores nothing is left to the client. VLLM_ENABLE_V1_MULTIPROCESSING=0 with
+ * --distributed-executor-backend uni makes them one process.)
  *   node scripts/bench/real-sizing.ts --vllm http://127.0.0.1:18000 --ollama http://127.0.0.1:11434 [--rounds 3]
  */
 import { execFile } from "node:child_process";
@@ -29,7 +31,7 @@ export const realSizingDefaults: RealSizingOptions = {
   vllm: "",
   ollama: "",
   rounds: 3,
-  rows: 600,
+  rows: 500,
   ollamaRows: 1_000,
 };
 
@@ -66,7 +68,7 @@ async function measureVllm({ program, vllm, rounds, rows }: RealSizingOptions): 
         path: "/v1",
         concurrency,
         rows,
-        maxTokens: 256,
+        maxTokens: 128,
       });
       rates.set(concurrency, [...(rates.get(concurrency) ?? []), rateOf(run)]);
       if (concurrency === "auto") autos.push(run);
@@ -147,15 +149,15 @@ async function runOnce({ program, provider, url, path, concurrency, rows, maxTok
       const tiers = { real: { provider, baseUrl, location: "local", concurrency } };
       const models = { "real.auto": { tier: "real", model: "auto" } };
       writeFileSync(config, JSON.stringify({ tiers, models, tasks: { simple: { primary: "real.auto" } } }));
-      const prompts = Array.from({ length: rows }, (_, row) => ({ prompt: `Hello ${row}`, max_tokens: maxTokens }));
-      writeFileSync(input, prompts.map((row) => `${JSON.stringify(row)}\n`).join(""));
+      const lines = Array.from({ length: rows }, (_, row) => JSON.stringify(lineOf(row, maxTokens)));
+      writeFileSync(input, `${lines.join("\n")}\n`);
       const args = [program, "run", input, "-o", output, "--json", "--config", config];
       await promisify(execFile)(
         process.execPath,
         [...firstLineOptions(program), ...args, "--data-dir", join(workplace, "data")],
         { maxBuffer: 2 ** 28 },
       );
-      const answered = readFileSync(output, "utf8").split('"status":"answered"').length - 1;
+      const answered = readFileSync(output, "utf8").split('"status_code":200').length - 1;
       const counted = proxy.counted();
       const late = waits.filter(({ atMs }) => atMs > firstMs + searchMs && atMs < counted.lastRequestMs);
       const meanOf = (of: "waiting" | "inFlight"): number => late.reduce((sum, one) => sum + one[of], 0) / late.length;
@@ -165,6 +167,18 @@ async function runOnce({ program, provider, url, path, concurrency, rows, maxTok
       await proxy.close();
     }
   });
+}
+
+/** A model without training ends where it likes, and rates would tell of that: each row has a length, half to one and a half. */
+function lineOf(row: number, maxTokens: number): object {
+  const length = Math.round(maxTokens * (0.5 + ((row * 37) % 100) / 100));
+  const body = { model: "auto", messages: [{ role: "user", content: `Hello ${row}` }], max_tokens: length };
+  return {
+    custom_id: `row-${row}`,
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { ...body, ignore_eos: true },
+  };
 }
 
 async function waitingAt(url: string): Promise<number> {
