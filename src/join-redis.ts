@@ -1,5 +1,7 @@
 import { findExecutable, readVariable, redisUrl } from "./config/environment.ts";
 import { hostOf, isTrustedHost } from "./config/host-location.ts";
+import { networkDiskOf } from "./config/network-disk.ts";
+import { UserError } from "./job/errors.ts";
 import type { RedisAddress } from "./queue/connection.ts";
 import { joinEmbeddedRedis } from "./queue/embedded-redis.ts";
 import { chooseRedisBinary, type RedisBinary } from "./queue/redis-binary.ts";
@@ -41,8 +43,21 @@ export async function joinRedis(where: {
       leave: async () => {},
     };
   }
+  refuseNetworkDisk(where.dataDirectory);
   const embedded = await joinEmbeddedRedis(where.dataDirectory, await findRedisBinary());
   return { ...embedded, alone: embedded.joinedAlone, noPrivateRows: undefined };
+}
+
+/**
+ * Who uses an embedded Redis stands in its folder. Over a network that is seen late, or, of a machine of the same name,
+ * not at all: two servers would write one append-only file. Sockets and file locks work on some of them only.
+ * @throws UserError
+ */
+export function refuseNetworkDisk(dataDirectory: string, disk = networkDiskOf(dataDirectory)): void {
+  if (disk === undefined) return;
+  throw new UserError(
+    `the data directory ${dataDirectory} is on a network file system (${disk.type} at ${disk.mountPoint}), and the embedded Redis needs a disk of this machine, which no other can write to; give a folder there by --data-dir or PROMPTFLEET_DATA_DIR, or your own Redis by --redis (inputs, outputs and all else may stay)`,
+  );
 }
 
 /** The redis-server that an embedded one would be. @throws UserError when there is none that can. */

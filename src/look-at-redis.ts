@@ -2,7 +2,7 @@ import { redisUrl } from "./config/environment.ts";
 import { type RedisFacts, readRedisFacts } from "./inspect/redis-facts.ts";
 import { messageOf } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
-import { findRedisBinary, joinRedis } from "./join-redis.ts";
+import { findRedisBinary, joinRedis, refuseNetworkDisk } from "./join-redis.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
 import { checkRedis, connectRedis, describeAddress, type RedisAddress } from "./queue/connection.ts";
 import { findEmbeddedRedis } from "./queue/embedded-redis.ts";
@@ -41,6 +41,7 @@ export async function lookAtRedis(
   const nothing = { queues: {} };
   if (address === undefined) {
     try {
+      refuseNetworkDisk(where.dataDirectory);
       return { ...nothing, where: (await findRedisBinary()).path, kind: "embedded-not-running" };
     } catch (error) {
       return { ...nothing, where: "no redis-server", kind: "embedded-not-running", problem: messageOf(error) };

@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
-import { dirname } from "node:path";
+import { nearestFolder } from "../config/network-disk.ts";
 
 export interface MachineLook {
   readonly cores: number;
@@ -25,11 +24,6 @@ export async function lookAtMachine(dataDirectory: string): Promise<MachineLook>
     dataDirectory,
     freeDiskBytes: bavail * bsize,
   };
-}
-
-/** The folder itself may not be there yet. */
-function nearestFolder(folder: string): string {
-  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
 export function hasLittleDisk({ freeDiskBytes }: MachineLook): boolean {

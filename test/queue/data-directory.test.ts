@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { refuseNetworkDisk } from "../../src/join-redis.ts";
 import { connectRedis } from "../../src/queue/connection.ts";
 import { joinEmbeddedRedis } from "../../src/queue/embedded-redis.ts";
 import { redisServerPath } from "../support/redis-server.ts";
@@ -44,6 +45,15 @@ describe("a data directory", () => {
     });
     expect(stdout).toMatch(/^UserError cannot use the data directory .*EACCES.*give another by --data-dir/);
     expect(stdout).toContain(folder);
+  });
+
+  it("on a network file system is refused with its type, its mount point and both ways out", () => {
+    const disk = { type: "nfs4", mountPoint: "/home" };
+    const refusing = () => refuseNetworkDisk("/home/u/.local/state/promptfleet", disk);
+    expect(refusing).toThrow(
+      /^the data directory \/home\/u\/.* is on a network file system \(nfs4 at \/home\), .*--data-dir or PROMPTFLEET_DATA_DIR, or your own Redis by --redis/,
+    );
+    expect(() => refuseNetworkDisk(temporaryFolder())).not.toThrow();
   });
 
   const noDisk = whyNoDisk();
