@@ -1,9 +1,9 @@
 import type { AskOne } from "./ask-models.ts";
-import type { ConsensusRule, Vote } from "./job/consensus.ts";
+import { type ConsensusRule, judgeOf, type Vote } from "./job/consensus.ts";
 import type { ResultLine } from "./job/result.ts";
 import type { AnswerForm, PromptRequest } from "./job/row.ts";
 import type { PlannedRow } from "./plan-row.ts";
-import { judgeRequest } from "./results/judge.ts";
+import { judgingRequest } from "./results/judging.ts";
 import { nextStep, type Settled } from "./results/next-step.ts";
 import { voteOf } from "./results/voting.ts";
 
@@ -17,8 +17,8 @@ export interface ConsensusQuestion {
   readonly question: PromptRequest["messages"];
 }
 
-/** What a model was asked for. */
-export type VoteRole = "vote" | "judge" | "decides";
+/** What a model was asked for; `similarity`: for embeddings of the answers. */
+export type VoteRole = "vote" | "judge" | "similarity" | "decides";
 
 export interface VoteResult {
   readonly model: string;
@@ -49,8 +49,8 @@ export async function askConsensus(
 
   function set(role: VoteRole, vote: Vote): void {
     if (role === "vote") votes.set(vote.model, vote);
-    else if (role === "judge") judge = vote;
-    else stronger = vote;
+    else if (role === "decides") stronger = vote;
+    else judge = vote;
   }
 
   function start(role: VoteRole, model: string, row: PlannedRow): void {
@@ -65,17 +65,18 @@ export async function askConsensus(
     running.add(ended);
   }
 
-  function textOf(model: string): string {
-    const vote = votes.get(model);
-    return vote?.state === "answered" ? vote.text : "";
-  }
-
   for (;;) {
-    const step = nextStep({ rule, form, votes: [...votes.values()], judge, stronger });
+    const voting = { rule, form, votes: [...votes.values()], judge, stronger };
+    const step = nextStep(voting);
     if (step.kind === "ask") {
       for (const model of step.models) start("vote", model, rowFor(model));
     } else if (step.kind === "ask-judge") {
-      start("judge", rule.judge!, rowFor(rule.judge!, judgeRequest(question, step.models.map(textOf))));
+      const model = judgeOf(rule)!;
+      start(
+        rule.similarity === undefined ? "judge" : "similarity",
+        model,
+        rowFor(model, judgingRequest(voting, question)),
+      );
     } else if (step.kind === "ask-stronger") {
       start("decides", rule.escalate!, rowFor(rule.escalate!));
     } else {
@@ -104,6 +105,7 @@ export function consensusJson(consensus: Consensus, { threshold }: ConsensusRule
     share: settled.share,
     threshold,
     by: settled.by,
+    ...(settled.similarity === undefined ? {} : { similarity: settled.similarity }),
     agreed: isAgreed ? settled.agreed : [],
     dissent: isAgreed ? settled.dissent : [],
     ...(isAgreed ? {} : { message: settled.message, fields: settled.fields }),
@@ -112,6 +114,6 @@ export function consensusJson(consensus: Consensus, { threshold }: ConsensusRule
 
 /** An answer beside others: a result without what only a batch has. */
 export function answerJson({ model, role, result }: VoteResult) {
-  const { id: _id, index: _index, metadata: _metadata, ...rest } = result;
+  const { id: _id, index: _index, metadata: _metadata, openai_body: _embeddings, ...rest } = result;
   return { ...rest, model, role };
 }

@@ -101,7 +101,7 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
     onAskable?.(index);
     const { task, route, votes } = planned.row;
     const calls = votes === undefined ? route.slice(0, 1).map((alias): PlannedCall => ({ alias })) : callsOf(votes);
-    for (const { alias, need } of calls) addTo(groups, task, findModel(config, alias)!, request, need);
+    for (const call of calls) addTo(groups, task, findModel(config, call.alias)!, call.request ?? request, call.need);
   }
 
   for await (const chunk of input.readLines()) for (const { bytes, index } of chunk) look(bytes, index);

@@ -57,18 +57,24 @@ export interface PlannedCall {
   readonly alias: string;
   /** Of one that perhaps is not made. */
   readonly need?: Need | undefined;
+  /** What is asked beside the answers shown, where it is not the row's own question. */
+  readonly request?: PromptRequest | undefined;
 }
 
+/** Embeddings are made of the answers alone. */
+const answersAlone: PromptRequest = { messages: [], endpoint: "/v1/embeddings", openaiBody: { input: [] } };
+
 /** All models that may be asked of a row that is put to several, and who decides between them. */
-export function callsOf({ voters, judge, stronger, form }: RowVotes): PlannedCall[] {
-  const call = (voter: Voter | undefined, need?: Need): PlannedCall[] =>
-    voter !== undefined && "alias" in voter ? [{ alias: voter.alias, need }] : [];
+export function callsOf({ rule, voters, judge, stronger, form }: RowVotes): PlannedCall[] {
+  const call = (voter: Voter | undefined, need?: Need, request?: PromptRequest): PlannedCall[] =>
+    voter !== undefined && "alias" in voter ? [{ alias: voter.alias, need, request }] : [];
   const askable = voters.flatMap((voter) => call(voter));
-  // Free texts hardly ever agree by their words: then a judge is asked, and without one the stronger model.
+  // Free texts hardly ever agree by their words: then whoever judges is asked, and without one the stronger model.
   const isFreeText = form === undefined;
+  const judging = rule.similarity === undefined ? undefined : answersAlone;
   return [
     ...askable,
-    ...(isFreeText ? call(judge, { likely: 1, answersShown: askable.length }) : []),
+    ...(isFreeText ? call(judge, { likely: 1, answersShown: askable.length }, judging) : []),
     ...call(stronger, { likely: isFreeText && judge === undefined ? 1 : 0, answersShown: 0 }),
   ];
 }

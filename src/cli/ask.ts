@@ -4,7 +4,7 @@ import { dataFolder } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { suggestName } from "../config/nearest.ts";
 import { readAnswerForm } from "../intake/answer-form.ts";
-import type { ConsensusRule } from "../job/consensus.ts";
+import type { ConsensusRule, Similarity } from "../job/consensus.ts";
 import { UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import { consensusRuleOf } from "../routing/consensus-rule.ts";
@@ -31,6 +31,7 @@ export interface AskFlags {
   readonly economy: boolean;
   readonly judge?: string;
   readonly escalate?: string;
+  readonly similarity?: Similarity;
   /** In ms. */
   readonly timeout: number;
   readonly config?: string;
@@ -67,11 +68,14 @@ export async function ask(prompt: string | undefined, flags: AskFlags): Promise<
   }
 }
 
-function namedIn(names: readonly string[], { judge, escalate }: AskFlags): { flag: string; name: string }[] {
+function namedIn(
+  names: readonly string[],
+  { judge, escalate, similarity }: AskFlags,
+): { flag: string; name: string }[] {
+  const others = { "--judge": judge, "--escalate": escalate, "--similarity": similarity?.model };
   return [
     ...names.map((name) => ({ flag: "--models", name })),
-    ...(judge === undefined ? [] : [{ flag: "--judge", name: judge }]),
-    ...(escalate === undefined ? [] : [{ flag: "--escalate", name: escalate }]),
+    ...Object.entries(others).flatMap(([flag, name]) => (name === undefined ? [] : [{ flag, name }])),
   ];
 }
 
@@ -79,15 +83,19 @@ function namedIn(names: readonly string[], { judge, escalate }: AskFlags): { fla
 const flagOf = (field: string): string => (field === "threshold" ? "--consensus" : `--${field}`);
 
 function ruleOf(config: Config, models: readonly string[], flags: AskFlags): ConsensusRule | undefined {
-  const { consensus: threshold, economy, judge, escalate } = flags;
-  if (threshold !== undefined) return consensusRuleOf(config, { models, threshold, economy, judge, escalate }, flagOf);
+  const { consensus: threshold, economy, judge, escalate, similarity } = flags;
+  if (threshold !== undefined) {
+    return consensusRuleOf(config, { models, threshold, economy, judge, escalate, similarity }, flagOf);
+  }
   checkAlone(flags);
   return undefined;
 }
 
 /** @throws UserError for options that mean nothing without --consensus. */
-function checkAlone({ consensus, models, economy, judge, escalate }: AskFlags): void {
-  const given = { "--economy": economy || undefined, "--judge": judge, "--escalate": escalate };
+function checkAlone({ consensus, models, economy, judge, escalate, similarity }: AskFlags): void {
+  const given = {
+    ...{ "--economy": economy || undefined, "--judge": judge, "--escalate": escalate, "--similarity": similarity },
+  };
   const alone = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
   if (alone !== undefined && consensus === undefined) throw new UserError(`${alone} goes with --consensus`);
   if (consensus !== undefined && models === undefined) {

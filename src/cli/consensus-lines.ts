@@ -8,17 +8,21 @@ const byWords = {
   fields: "the same in every field",
   text: "the same text, but for case and punctuation",
   judge: "the same in meaning, as the judge says",
+  similarity: "alike by their embeddings, with a similarity",
   escalation: "decided by",
 } as const;
+
+const roleWords = { judge: "judge", similarity: "embeddings of", decides: "decided by" } as const;
 
 /** What the models agree on, how many of them, and who does not. */
 export function consensusLines(consensus: Consensus, { threshold }: ConsensusRule): string[] {
   const { settled } = consensus;
   if (settled.kind === "no-consensus") return [`no consensus: ${settled.message}`];
-  const how = byWords[settled.by] + (settled.by === "escalation" ? ` ${settled.model}` : "");
-  const figures = consensus.results
-    .filter(({ role }) => role !== "vote")
-    .map(({ model, role, result }) => `${role === "judge" ? "judge" : "decided by"} ${model}: ${figuresOf(result)}`);
+  const details = { escalation: ` ${settled.model}`, similarity: ` of ${settled.similarity} or more` };
+  const how = byWords[settled.by] + ((details as Partial<Record<string, string>>)[settled.by] ?? "");
+  const figures = consensus.results.flatMap(({ model, role, result }) =>
+    role === "vote" ? [] : [`${roleWords[role]} ${model}: ${figuresOf(result)}`],
+  );
   return [
     `consensus: ${percent(settled.share)} agree, ${percent(threshold)} were needed (${how})`,
     ...(settled.agreed.length === 0 ? [] : [`agree: ${settled.agreed.join(", ")}`]),

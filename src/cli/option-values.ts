@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import type { Similarity } from "../job/consensus.ts";
 import { durationMsOf } from "../job/duration.ts";
 
 export function collectConcurrency(text: string, soFar: Record<string, number>): Record<string, number> {
@@ -58,6 +59,14 @@ export function dollars(text: string): number {
 export function share(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected a share such as 0.66");
   return Number(text);
+}
+
+export function similarity(text: string): Similarity {
+  const [, model, atLeast = ""] = /^(.+)=([^=]+)$/.exec(text.trim()) ?? [];
+  if (model === undefined || !/^\d+(\.\d+)?$/.test(atLeast)) {
+    throw new InvalidArgumentError("expected ALIAS=SHARE, for example local.embeddings=0.9");
+  }
+  return { model, atLeast: Number(atLeast) };
 }
 
 export function oneOf(...allowed: string[]) {

@@ -20,7 +20,7 @@ export function checkConfig(file: ConfigFile): Problem[] {
         ? [missing(["models", name, "model"], 'the provider\'s id of the model, or "auto"')]
         : []),
     ]),
-    ...Object.entries(tasks).flatMap(([name, task]) => checkTask(name, task, models)),
+    ...Object.entries(tasks).flatMap(([name, task]) => checkTask(name, task, models, tiers)),
   ];
   for (const section of ["tiers", "models", "tasks"] as const) {
     if (Object.keys(file[section] ?? {}).length > 0) continue;
@@ -112,7 +112,12 @@ function checkTier(name: string, tier: TierFile, trustedHosts: readonly string[]
   return problems;
 }
 
-function checkTask(name: string, task: TaskFile, models: NonNullable<ConfigFile["models"]>): Problem[] {
+function checkTask(
+  name: string,
+  task: TaskFile,
+  models: NonNullable<ConfigFile["models"]>,
+  tiers: NonNullable<ConfigFile["tiers"]>,
+): Problem[] {
   const path = ["tasks", name];
   const aliases = Object.keys(models);
   const fallback = task.fallback ?? [];
@@ -130,6 +135,7 @@ function checkTask(name: string, task: TaskFile, models: NonNullable<ConfigFile[
     }
   });
   const modelOf = (alias: string) => (Object.hasOwn(models, alias) ? models[alias] : undefined);
-  const ofRule = task.consensus === undefined ? [] : problemsOfRule(task.consensus, { modelOf, names: aliases });
+  const known = { modelOf, names: aliases, tiers };
+  const ofRule = task.consensus === undefined ? [] : problemsOfRule(task.consensus, known);
   return [...problems, ...ofRule.map((problem) => ({ ...problem, path: [...path, "consensus", ...problem.path] }))];
 }

@@ -1,7 +1,9 @@
 import type { ConsensusRule } from "../job/consensus.ts";
 import { mostVoters } from "../job/consensus.ts";
+import type { Provider } from "./config.ts";
 import { suggestName } from "./nearest.ts";
 import type { Problem } from "./problems.ts";
+import { providerFacts } from "./providers.ts";
 
 /** A rule as it was given, by a task, a row, flags or a tool's arguments. */
 export type GivenRule = { readonly [Key in keyof ConsensusRule]?: ConsensusRule[Key] | undefined };
@@ -14,10 +16,11 @@ export interface KnownModels {
   ) => { readonly tier?: string | undefined; readonly model?: string | undefined } | undefined;
   /** To suggest one from. */
   readonly names: readonly string[];
+  readonly tiers: Readonly<Record<string, { readonly provider?: Provider | undefined }>>;
 }
 
 /** What of a rule contradicts itself, whatever models there are. */
-export function contradictionsOf({ models = [], weights = {}, escalate }: GivenRule): Problem[] {
+export function contradictionsOf({ models = [], weights = {}, escalate, judge, similarity }: GivenRule): Problem[] {
   const problems: Problem[] = [];
   const report = (path: Problem["path"], expected: string, found: string, mend: string) =>
     problems.push({ path, expected, found, mend });
@@ -34,6 +37,9 @@ export function contradictionsOf({ models = [], weights = {}, escalate }: GivenR
     report(["weights", model], "weights of the models that vote", `"${model}"`, "remove it, or add it to the models");
   }
   if (escalate !== undefined && models.includes(escalate)) problems.push(hasVoted(escalate));
+  if (judge !== undefined && similarity !== undefined) {
+    report(["similarity"], "a judge or a similarity", "both", leaveOut);
+  }
   return problems;
 }
 
@@ -48,12 +54,13 @@ const hasVoted = (escalate: string): Problem => ({
 
 /** All that is wrong with a rule where its models are known: the one check of rules, wherever they come from. */
 export function problemsOfRule(rule: GivenRule, known: KnownModels): Problem[] {
-  const { models = [], judge, escalate } = rule;
+  const { models = [], judge, escalate, similarity } = rule;
   const named: [Problem["path"], string][] = [
     ...models.map((model, at): [Problem["path"], string] => [["models", at], model]),
     ...Object.entries({ judge, escalate }).flatMap(([key, name]): [Problem["path"], string][] =>
       name === undefined ? [] : [[[key], name]],
     ),
+    ...(similarity === undefined ? [] : [[["similarity", "model"], similarity.model] as [Problem["path"], string]]),
   ];
   const same = sameModel(models, known.modelOf);
   const decides = escalate === undefined || models.includes(escalate) ? undefined : escalate;
@@ -64,7 +71,25 @@ export function problemsOfRule(rule: GivenRule, known: KnownModels): Problem[] {
     ...(decides !== undefined && models.some((model) => sameModel([model, decides], known.modelOf) !== undefined)
       ? [hasVoted(decides)]
       : []),
+    ...(similarity === undefined ? [] : noEmbeddings(similarity.model, rule, known)),
   ];
+}
+
+/** What a provider has is known; whether a model of it makes embeddings is not, but one that answers makes none. */
+function noEmbeddings(name: string, { models = [], escalate }: GivenRule, { modelOf, tiers }: KnownModels): Problem[] {
+  const tier = modelOf(name)?.tier;
+  const provider = tier === undefined ? undefined : tiers[tier]?.provider;
+  if (tier === undefined || provider === undefined) return [];
+  const isAsked = [...models, ...(escalate === undefined ? [] : [escalate])].some(
+    (model) => sameModel([model, name], modelOf) !== undefined,
+  );
+  const has = (one: Provider | undefined): boolean =>
+    one !== undefined && providerFacts[one].endpoints?.includes("/v1/embeddings") === true;
+  if (!isAsked && has(provider)) return [];
+  const having = Object.keys(tiers).filter((one) => has(tiers[one]?.provider));
+  const found = isAsked ? `"${name}", which answers` : `"${name}", whose tier ${tier} has no /v1/embeddings`;
+  const mend = having.length === 0 ? "no tier has it" : `tiers that have it: ${having.join(", ")}`;
+  return [{ path: ["similarity", "model"], expected: "a model that makes embeddings", found, mend }];
 }
 
 function unknownModel(path: Problem["path"], name: string, { names }: KnownModels): Problem {

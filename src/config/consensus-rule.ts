@@ -10,6 +10,12 @@ const share = "a share above 0, at most 1, such as 0.66";
 const alias = text("the alias of a model");
 const weight = "a number above 0";
 
+/** Every embeddings model has a scale of its own, so nothing is filled in. */
+export const similarity = closed(
+  { model: alias, atLeast: z.number(share).positive(share).max(1, share) },
+  'a similarity such as { "model": "local.embeddings", "atLeast": 0.9 }',
+);
+
 export const consensus = closed(
   {
     models: z.array(alias, "a list of model aliases").optional(),
@@ -18,6 +24,7 @@ export const consensus = closed(
     economy: z.boolean("true or false").optional(),
     escalate: alias.optional(),
     judge: alias.optional(),
+    similarity: similarity.optional(),
     tolerance: z.number("a number, 0 or more").nonnegative("a number, 0 or more").optional(),
   },
   'a consensus such as { "models": ["claude.haiku", "openai.gpt4", "local.llama3"], "threshold": 0.66 }',

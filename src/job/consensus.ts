@@ -12,9 +12,22 @@ export interface ConsensusRule {
   readonly escalate?: string;
   /** A model that says which free texts mean the same, where they differ in their words. */
   readonly judge?: string;
+  /** In a judge's place: which free texts mean the same, their embeddings say. */
+  readonly similarity?: Similarity;
   /** By how much numbers of JSON answers may differ. Default 0. */
   readonly tolerance?: number;
 }
+
+export interface Similarity {
+  /** A model that makes embeddings. */
+  readonly model: string;
+  /** Above 0, at most 1: answers whose embeddings have a cosine of at least this mean the same. */
+  readonly atLeast: number;
+}
+
+/** Who says which free texts mean the same, where anybody does. */
+export const judgeOf = ({ judge, similarity }: Pick<ConsensusRule, "judge" | "similarity">): string | undefined =>
+  similarity?.model ?? judge;
 
 /** Weights are a user's decimals: 0.1 + 0.2 must count as 0.3. */
 export const weightTolerance = 1e-9;
@@ -32,7 +45,10 @@ export type Vote =
 
 /** Models that may vote on a row. */
 export const mostVoters = 14;
-/** A row's votes have places of their own: one a model of its rule, in order, then the judge and the stronger model. */
+/**
+ * A row's votes have places of their own: one a model of its rule, in order, then the judge (or the model whose embeddings
+ * say what is the same) and the stronger model.
+ */
 export const slotsPerRow = 16;
 export const judgeSlot = 14;
 export const strongerSlot = 15;

@@ -21,8 +21,16 @@ export interface ConsensusReport {
   readonly agreed: boolean;
   /** Of the weights of all models: those that agree, or that have the answer given most. */
   readonly share: number;
-  /** What the agreement goes by: the choice, the JSON's fields, the normalised text, a judge, the stronger model. */
-  readonly by: "label" | "fields" | "text" | "judge" | "escalation";
+  /**
+   * What the agreement goes by: the choice, the JSON's fields, the normalised text, a judge, the similarity of embeddings,
+   * the stronger model.
+   */
+  readonly by: "label" | "fields" | "text" | "judge" | "similarity" | "escalation";
+  /**
+   * By similarity: that of the row's answer to the one least like it of those that agree with it. Without an agreement:
+   * of the two answers that are most alike among those that are not alike enough.
+   */
+  readonly similarity?: number;
   /** Without an agreement on JSON: the fields in which answers differ, as JSON pointers. */
   readonly fields?: readonly string[];
   readonly votes: readonly VoteReport[];
@@ -31,13 +39,15 @@ export interface ConsensusReport {
 export interface VoteReport {
   readonly model: string;
   /** Of a call that was no vote. */
-  readonly role?: "judge" | "escalation";
+  readonly role?: "judge" | "similarity" | "escalation";
   readonly tier: string | null;
   readonly text: string | null;
   /** With the row's answer. */
   readonly agreed: boolean;
   /** Of JSON: where it differs from the row's answer. */
   readonly fields?: readonly string[];
+  /** By similarity: how like the row's answer it is, where it does not agree. */
+  readonly similarity?: number;
   readonly usage: ResultLine["usage"];
   readonly cost_usd: number;
   readonly latency_ms: number;

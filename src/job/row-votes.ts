@@ -17,13 +17,14 @@ export type Voter =
 export interface RowVotes {
   readonly rule: ConsensusRule;
   readonly form: AnswerForm | undefined;
-  /** What was asked, for a judge. */
+  /** What was asked, for a judge to read. */
   readonly question: readonly Message[];
   readonly id: string;
   readonly task: string | null;
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** One a model of the rule, in its order. */
   readonly voters: readonly Voter[];
+  /** Who says which free texts mean the same: the rule's judge, or its model that makes embeddings. */
   readonly judge?: Voter;
   readonly stronger?: Voter;
 }

@@ -1,4 +1,4 @@
-import { type ConsensusRule, type Vote, weightOf, weightTolerance } from "../job/consensus.ts";
+import { type ConsensusRule, judgeOf, type Vote, weightOf, weightTolerance } from "../job/consensus.ts";
 import type { AnswerForm } from "../job/row.ts";
 import { type AgreementKind, type AnswerText, type Comparison, comparisonFor } from "./same-answer.ts";
 
@@ -8,6 +8,21 @@ export interface Dissent {
   readonly text: string;
   /** Of JSON answers: pointers of the fields that differ from the agreed answer. */
   readonly fields?: readonly string[];
+  /** Of free texts that were compared by their embeddings: how like the agreed answer it is. */
+  readonly similarity?: number;
+}
+
+export interface GivenAnswer {
+  readonly model: string;
+  readonly text: string;
+}
+
+/** What was said of free texts that differ in their words; each by the model that gave it. */
+export interface Judgement {
+  readonly by: "judge" | "similarity";
+  readonly isSame: (one: string, other: string) => boolean;
+  /** Where it was measured: 1 for texts that are the same. */
+  readonly similarity?: (one: string, other: string) => number;
 }
 
 /** What the votes say so far. */
@@ -21,7 +36,9 @@ export type Count =
       readonly agreed: readonly string[];
       /** Their share of the weights of all models, also of those without a vote. */
       readonly share: number;
-      readonly by: AgreementKind | "judge";
+      readonly by: AgreementKind | Judgement["by"];
+      /** Of the agreed answer to the one least like it of those that agree, where it was measured. */
+      readonly similarity?: number;
       readonly dissent: readonly Dissent[];
     }
   | {
@@ -30,10 +47,12 @@ export type Count =
       readonly share: number;
       /** Two answers have as many votes, and enough of them. */
       readonly isTie: boolean;
-      readonly by: AgreementKind | "judge";
+      readonly by: AgreementKind | Judgement["by"];
+      /** Of the two that are most alike among those that are not the same, where it was measured. */
+      readonly similarity?: number;
       /** Of JSON answers: the fields in which they differ. */
       readonly fields: readonly string[];
-      /** Free texts differ in their words only, perhaps: a judge could find enough that mean the same. */
+      /** Free texts differ in their words only, perhaps: whoever judges could find enough that mean the same. */
       readonly isForJudge: boolean;
     };
 
@@ -50,20 +69,19 @@ interface Ballot {
  * Counts the votes of a row, in the order of its rule. Pure. A model that failed, is barred or gave an empty answer has no
  * vote, but its weight counts: no model can make a consensus by its absence. Of two answers that have enough votes the
  * one with more wins; as many is a tie, which is no consensus.
- * @param sameByJudge models whose free texts mean the same, as a judge has said; texts that are equal are so without it.
+ * @param judgement of free texts; those that are equal are the same without it.
  */
 export function countVotes(
   rule: ConsensusRule,
   form: AnswerForm | undefined,
   votes: readonly Vote[],
-  sameByJudge?: readonly (readonly string[])[],
+  judgement?: Judgement,
 ): Count {
   const comparison = comparisonFor(form, rule.tolerance);
-  const by = sameByJudge === undefined ? comparison.by : "judge";
+  const by = judgement?.by ?? comparison.by;
   const ballots = ballotsOf(rule, comparison, votes);
   const isSame = (one: Ballot, other: Ballot): boolean =>
-    comparison.differences(one.value, other.value).length === 0 ||
-    sameByJudge?.some((group) => group.includes(one.model) && group.includes(other.model)) === true;
+    comparison.differences(one.value, other.value).length === 0 || judgement?.isSame(one.model, other.model) === true;
 
   const total = sumOf(votes.map(({ model }) => weightOf(rule, model)));
   const needed = rule.threshold * total - weightTolerance;
@@ -79,11 +97,21 @@ export function countVotes(
       agreed: leader.group.map(({ model }) => model),
       share: leading / total,
       by,
-      dissent: ballots.filter((one) => !leader.group.includes(one)).map((one) => dissentOf(comparison, leader, one)),
+      ...likeness(
+        judgement,
+        leader.group.map((one) => [leader.centre, one]),
+        Math.min,
+      ),
+      dissent: ballots
+        .filter((one) => !leader.group.includes(one))
+        .map((one) => ({
+          ...dissentOf(comparison, leader, one),
+          ...likeness(judgement, [[leader.centre, one]], Math.min),
+        })),
     };
   }
-  // A judge may yet find that any of the texts mean the same.
-  const mayBeSame = by === "text" && rule.judge !== undefined;
+  // Whoever judges may yet find that any of the texts mean the same.
+  const mayBeSame = by === "text" && judgeOf(rule) !== undefined;
   const atBest = (mayBeSame ? sumOf(ballots.map(({ weight }) => weight)) : leading) + pendingWeight;
   if (pending.length === 0 || atBest < needed) {
     return {
@@ -91,6 +119,11 @@ export function countVotes(
       share: total === 0 ? 0 : leading / total,
       isTie: leading >= needed && leader !== undefined,
       by,
+      ...likeness(
+        judgement,
+        pairsOf(ballots).filter(([one, other]) => !isSame(one, other)),
+        Math.max,
+      ),
       fields: comparison.by === "fields" ? fieldsInDispute(comparison, ballots) : [],
       isForJudge: mayBeSame && ballots.length > 1 && atBest >= needed,
     };
@@ -139,6 +172,22 @@ function findLeader(ballots: readonly Ballot[], isSame: (one: Ballot, other: Bal
     if (leader === undefined || group.weight > leader.weight + weightTolerance) leader = group;
   const rivals = groups.filter(({ centre }) => leader?.group.includes(centre) !== true);
   return { leader, rivalWeight: Math.max(0, ...rivals.map(({ weight }) => weight)) };
+}
+
+type Pair = readonly [Ballot, Ballot];
+
+const pairsOf = (ballots: readonly Ballot[]): Pair[] =>
+  ballots.flatMap((one, at) => ballots.slice(at + 1).map((other): Pair => [one, other]));
+
+/** How like one another these are, by the least or the most of them; nothing where it was not measured. */
+function likeness(
+  judgement: Judgement | undefined,
+  pairs: readonly Pair[],
+  choose: (...similarities: number[]) => number,
+): { readonly similarity?: number } {
+  const between = judgement?.similarity;
+  if (between === undefined || pairs.length === 0) return {};
+  return { similarity: choose(...pairs.map(([one, other]) => between(one.model, other.model))) };
 }
 
 function dissentOf(comparison: Comparison, { centre }: Leader, { model, answer, value }: Ballot): Dissent {

@@ -1,7 +1,7 @@
 import { type ConsensusRule, type Vote, weightOf } from "../job/consensus.ts";
 import type { AnswerForm } from "../job/row.ts";
 import { type Count, countVotes, type Dissent, isOpenVote } from "./agreement.ts";
-import { readJudgement } from "./judge.ts";
+import { judgementOf } from "./judging.ts";
 import { comparisonFor } from "./same-answer.ts";
 
 /** All that is known of a row that several models are asked. */
@@ -10,7 +10,7 @@ export interface Voting {
   readonly form: AnswerForm | undefined;
   /** One a model of the rule, in its order. */
   readonly votes: readonly Vote[];
-  /** Undefined until it is asked. */
+  /** Who says which free texts mean the same, once it is asked: a judge, or the model that embeds them. */
   readonly judge?: Vote | undefined;
   readonly stronger?: Vote | undefined;
 }
@@ -21,8 +21,8 @@ export type DecidedBy = Extract<Count, { by: unknown }>["by"] | "escalation";
 export type Step =
   /** These models are to be asked now; none while those asked are waited for. */
   | { readonly kind: "ask"; readonly models: readonly string[] }
-  /** The judge is to be shown the answers of these models, in this order. */
-  | { readonly kind: "ask-judge"; readonly models: readonly string[] }
+  /** Whoever judges is to be shown the answers there are. */
+  | { readonly kind: "ask-judge" }
   | { readonly kind: "ask-stronger" }
   | Settled;
 
@@ -34,12 +34,14 @@ export type Settled =
       readonly agreed: readonly string[];
       readonly share: number;
       readonly by: DecidedBy;
+      readonly similarity?: number;
       readonly dissent: readonly Dissent[];
     }
   | {
       readonly kind: "no-consensus";
       readonly share: number;
       readonly by: DecidedBy;
+      readonly similarity?: number;
       readonly fields: readonly string[];
       /** In words, quoting no answer. */
       readonly message: string;
@@ -50,8 +52,8 @@ type None = Extract<Count, { kind: "none" }>;
 const waiting: Step = { kind: "ask", models: [] };
 
 /**
- * What comes next for a row that several models are asked: votes, then the judge where free texts differ and one is
- * named, then the stronger model, whose answer decides. Pure.
+ * What comes next for a row that several models are asked: votes, then whoever judges where free texts differ and
+ * somebody is named, then the stronger model, whose answer decides. Pure.
  */
 export function nextStep(voting: Voting): Step {
   const { rule, form, votes, judge } = voting;
@@ -65,20 +67,14 @@ export function nextStep(voting: Voting): Step {
   if (counted.kind === "agreed") return counted;
   if (!counted.isForJudge) return escalate(voting, counted, []);
 
-  const shown = modelsToJudge(voting);
-  if (judge === undefined) return { kind: "ask-judge", models: shown };
+  if (judge === undefined) return { kind: "ask-judge" };
   if (isOpenVote(judge)) return waiting;
-  if (judge.state !== "answered") return escalate(voting, counted, [`the judge ${judge.model}: ${reasonOf(judge)}`]);
-  const groups = readJudgement(judge.json, shown);
-  if (groups === undefined) return escalate(voting, counted, [`the judge ${judge.model} answered no judgement`]);
-  const judged = countVotes(rule, form, votes, groups);
+  const who = rule.similarity === undefined ? `the judge ${judge.model}` : `the embeddings of ${judge.model}`;
+  if (judge.state !== "answered") return escalate(voting, counted, [`${who}: ${reasonOf(judge)}`]);
+  const judgement = judgementOf(voting, judge.json);
+  if (typeof judgement === "string") return escalate(voting, counted, [`${who} ${judgement}`]);
+  const judged = countVotes(rule, form, votes, judgement);
   return judged.kind === "none" ? escalate(voting, judged, []) : (judged as Settled);
-}
-
-/** The models whose answers a judge is shown, in this order. */
-export function modelsToJudge({ rule, form, votes }: Voting): string[] {
-  const { comparable } = comparisonFor(form, rule.tolerance);
-  return votes.flatMap((vote) => (vote.state === "answered" && comparable(vote) !== undefined ? [vote.model] : []));
 }
 
 function escalate(voting: Voting, none: None, notes: readonly string[]): Step {
@@ -116,7 +112,7 @@ function decidedBy({ rule, form, votes }: Voting, stronger: Vote): Settled | und
 }
 
 function noConsensus({ rule, form, votes }: Voting, none: None, notes: readonly string[]): Settled {
-  const { share, by, fields, isTie } = none;
+  const { share, by, fields, isTie, similarity } = none;
   const without = votes.filter(({ state }) => state === "failed").map(({ model }) => model);
   const { comparable } = comparisonFor(form, rule.tolerance);
   const empty = votes.filter((vote) => vote.state === "answered" && comparable(vote) === undefined);
@@ -126,9 +122,12 @@ function noConsensus({ rule, form, votes }: Voting, none: None, notes: readonly 
       : `the largest share for one answer is ${percent(share)}, needed are ${percent(rule.threshold)}`,
     ...(without.length === 0 ? [] : [`no vote of ${without.join(", ")}`]),
     ...(empty.length === 0 ? [] : [`an empty answer of ${empty.map(({ model }) => model).join(", ")}`]),
+    ...(similarity === undefined || rule.similarity === undefined
+      ? []
+      : [`the two most alike of the others have a similarity of ${similarity}, needed is ${rule.similarity.atLeast}`]),
     ...notes,
   ].join("; ");
-  return { kind: "no-consensus", share, by, fields, message };
+  return { kind: "no-consensus", share, by, ...(similarity === undefined ? {} : { similarity }), fields, message };
 }
 
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;

@@ -1,7 +1,6 @@
 import { judgeSlot, slotsPerRow, strongerSlot } from "../job/consensus.ts";
 import type { RowVotes, Voter } from "../job/row-votes.ts";
-import { judgeRequest } from "./judge.ts";
-import { modelsToJudge } from "./next-step.ts";
+import { judgingRequest } from "./judging.ts";
 import { type SlotState, votingOf } from "./voting.ts";
 
 /** A row that several models are asked and that has no result yet. */
@@ -41,11 +40,8 @@ export function voterAt({ votes }: OpenRow, slot: number): Voter {
   return voter ?? { model: "", barred: "it is no longer configured" };
 }
 
-/** What is sent for a vote: the row's request, or to the judge the answers that are there. */
+/** What is sent for a vote: the row's request, or to whoever judges the answers that are there. */
 export function payloadAt({ votes, slots }: OpenRow, slot: number, voter: Exclude<Voter, { barred: string }>): string {
   if (slot !== judgeSlot) return voter.payloadOf();
-  const voting = votingOf(votes, slots);
-  const texts = new Map(voting.votes.map((vote) => [vote.model, vote.state === "answered" ? vote.text : ""]));
-  const answers = modelsToJudge(voting).map((model) => texts.get(model) ?? "");
-  return voter.payloadOf(judgeRequest(votes.question, answers));
+  return voter.payloadOf(judgingRequest(votingOf(votes, slots), votes.question));
 }

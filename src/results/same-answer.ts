@@ -40,14 +40,14 @@ export function comparisonFor(form: AnswerForm | undefined, tolerance = 0): Comp
 
 /** Not every server keeps a model's thinking apart from its answer. */
 const thinking = /^\s*<think>[\s\S]*?<\/think>/;
+export const withoutThinking = (text: string): string => text.replace(thinking, "");
 /** Only at the edges of a word: `1.5`, `-5`, `n/a` and `f(x)` stay what they are. */
 const beforeWord = /^["'`*_~([{<«»„“¿¡]+/;
 const afterWord = /["'`*_~)\]}>«»“.,;:!?。、]+$/;
 
 /** A text without what is no difference to a reader: Unicode's ways to write a letter, case, white space, punctuation. */
 export function plainText(text: string): string {
-  return text
-    .replace(thinking, "")
+  return withoutThinking(text)
     .normalize("NFKC")
     .toLowerCase()
     .replace(/[‘’‚]/g, "'")

@@ -12,10 +12,10 @@ export const isResult = (state: SlotState | undefined): state is ResultLine =>
 export const isAsked = (state: SlotState | undefined): state is { readonly askedAtMs: number } =>
   typeof state === "object" && "askedAtMs" in state;
 
-/** What a model has voted, when its row has ended so. */
-export function voteOf(model: string, { status, text, json, error }: ResultLine): Vote {
+/** What a model has voted, when its row has ended so. Embeddings are no text: they stand in the provider's answer. */
+export function voteOf(model: string, { status, text, json, error, openai_body: body }: ResultLine): Vote {
   if (status === "failed") return { model, state: "failed", reason: error?.code ?? "failed" };
-  return { model, state: "answered", text: text ?? "", json };
+  return { model, state: "answered", text: text ?? "", json: text === null ? body : json };
 }
 
 /**
@@ -62,6 +62,7 @@ export function consensusLine(row: number, votes: RowVotes, slots: Slots, settle
     agreed: isAgreed,
     share: Math.round(settled.share * 1e6) / 1e6,
     by: settled.by,
+    ...(settled.similarity === undefined ? {} : { similarity: settled.similarity }),
     ...(settled.kind === "no-consensus" && settled.fields.length > 0 ? { fields: settled.fields } : {}),
     votes: reports,
   };
@@ -100,16 +101,20 @@ function answerOf({ voters, stronger }: RowVotes, slots: Slots, model: string): 
   return isResult(state) ? state : undefined;
 }
 
-function reportsOf({ voters, judge, stronger }: RowVotes, slots: Slots, settled: Settled): VoteReport[] {
-  const dissent = new Map(settled.kind === "agreed" ? settled.dissent.map(({ model, fields }) => [model, fields]) : []);
+function reportsOf({ rule, voters, judge, stronger }: RowVotes, slots: Slots, settled: Settled): VoteReport[] {
+  const dissent = new Map(settled.kind === "agreed" ? settled.dissent.map((one) => [one.model, one]) : []);
   const report = (voter: Voter, slot: number, role?: VoteReport["role"]): VoteReport => {
     const { model } = voter;
     const state = slots.get(slot);
-    const agreed =
-      settled.kind === "agreed" && role !== "judge" && (settled.agreed.includes(model) || settled.model === model);
-    const fields = role === undefined ? dissent.get(model) : undefined;
+    const hasVote = role === undefined || role === "escalation";
+    const agreed = settled.kind === "agreed" && hasVote && (settled.agreed.includes(model) || settled.model === model);
+    const { fields, similarity } = (role === undefined ? dissent.get(model) : undefined) ?? {};
     const head = { model, ...(role === undefined ? {} : { role }) };
-    const tail = { agreed, ...(fields === undefined ? {} : { fields }) };
+    const tail = {
+      agreed,
+      ...(fields === undefined ? {} : { fields }),
+      ...(similarity === undefined ? {} : { similarity }),
+    };
     if (isResult(state)) {
       const { tier, text, usage, cost_usd, latency_ms, attempts, error } = state;
       return { ...head, tier, text, ...tail, usage, cost_usd, latency_ms, attempts, error };
@@ -118,10 +123,11 @@ function reportsOf({ voters, judge, stronger }: RowVotes, slots: Slots, settled:
     const tier = "barred" in voter ? null : voter.tier;
     return { ...head, tier, text: null, ...tail, usage: noUsage, cost_usd: 0, latency_ms: 0, attempts: 0, error };
   };
+  const judgeRole = rule.similarity === undefined ? "judge" : "similarity";
   const wasAsked = (slot: number): boolean => isResult(slots.get(slot));
   return [
     ...voters.map((voter, slot) => report(voter, slot)),
-    ...(judge !== undefined && wasAsked(judgeSlot) ? [report(judge, judgeSlot, "judge")] : []),
+    ...(judge !== undefined && wasAsked(judgeSlot) ? [report(judge, judgeSlot, judgeRole)] : []),
     ...(stronger !== undefined && wasAsked(strongerSlot) ? [report(stronger, strongerSlot, "escalation")] : []),
   ];
 }

@@ -24,7 +24,7 @@ export function createRuleCheck(config: Config): RuleCheck {
 
 function problemOf(rule: ConsensusRule, config: Config): Problem | undefined {
   const modelOf = (name: string) => findModel(config, name);
-  return problemsOfRule(rule, { modelOf, names: Object.keys(config.models) })[0];
+  return problemsOfRule(rule, { modelOf, names: Object.keys(config.models), tiers: config.tiers })[0];
 }
 
 /**
@@ -36,12 +36,13 @@ export function consensusRuleOf(config: Config, asked: GivenRule, whereOf: (fiel
   const rule = readRule(asked);
   const problem = "expected" in rule ? rule : problemOf(rule, config);
   if (problem !== undefined) throw new UserError(problemText(whereOf(String(problem.path[0])), problem));
-  const { models, judge, escalate, ...rest } = rule as ConsensusRule;
+  const { models, judge, escalate, similarity, ...rest } = rule as ConsensusRule;
   const aliasOf = (name: string): string => findModel(config, name)!.alias;
   return {
     ...rest,
     models: models.map(aliasOf),
     ...(judge === undefined ? {} : { judge: aliasOf(judge) }),
     ...(escalate === undefined ? {} : { escalate: aliasOf(escalate) }),
+    ...(similarity === undefined ? {} : { similarity: { ...similarity, model: aliasOf(similarity.model) } }),
   };
 }

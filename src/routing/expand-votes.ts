@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { type ConsensusRule, weightOf, weightTolerance } from "../job/consensus.ts";
+import { type ConsensusRule, judgeOf, weightOf, weightTolerance } from "../job/consensus.ts";
 import {
   type FailedRoute,
   type PlannedRoute,
@@ -86,23 +86,29 @@ export function expandVotes(found: FoundRule, row: RoutedRow, route: Router): Ex
     const message = `expected models that can reach the consensus of ${rule.threshold}, found ${found} that may be asked (${reasons.join("; ")})`;
     return { ok: false, kind: isPolicy ? "policy" : "no-route", message };
   }
-  const [judge, stronger] = [rule.judge, rule.escalate].map((model, at) =>
+  const [judge, stronger] = [judgeOf(rule), rule.escalate].map((model, at) =>
     model === undefined ? undefined : voterOf(model, others[at]!),
   );
   const first = askable[0]!.plan;
   return { ok: true, task: first.task, first, voters, judge, stronger };
 }
 
-/** How each model that a row is put to is reached: those that vote, then the judge and the stronger one. */
+/** How each model that a row is put to is reached: those that vote, then whoever judges and the stronger one. */
 export function routesOfVotes(
   { rule, task }: FoundRule,
   { private: isPrivate, request = {} }: RoutedRow,
   route: Router,
 ) {
-  const planOf = (model: string): RoutePlan =>
-    route({ ...(task === undefined ? {} : { task }), model, private: isPrivate, request });
-  const others = [rule.judge, rule.escalate].map((model) => (model === undefined ? undefined : planOf(model)));
-  return { plans: rule.models.map(planOf), others };
+  const planOf = (model: string, asked: RoutedRow["request"] = request): RoutePlan =>
+    route({ ...(task === undefined ? {} : { task }), model, private: isPrivate, request: asked });
+  // A judge chats and embeddings are made, wherever the row itself is asked.
+  const judging: RoutedRow["request"] = rule.similarity === undefined ? {} : { endpoint: "/v1/embeddings" };
+  const judge = judgeOf(rule);
+  const others = [
+    judge === undefined ? undefined : planOf(judge, judging),
+    rule.escalate === undefined ? undefined : planOf(rule.escalate),
+  ];
+  return { plans: rule.models.map((model) => planOf(model)), others };
 }
 
 function voterOf(model: string, plan: PlannedRoute | FailedRoute): PlannedVoter {

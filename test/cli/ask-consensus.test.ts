@@ -94,6 +94,21 @@ describe.concurrent("a consensus", () => {
     });
   });
 
+  it("is found by embeddings with --similarity, and says how alike the answers are", async () => {
+    const answers = { a: "Paris it is", b: "It is Paris", c: "Lyon", d: "[[1,0],[3,1],[0,1]]" };
+    const found = await vote(answers, "--consensus", "0.66", "--similarity", "d=0.9");
+    expect(found.consensus).toMatchObject({
+      ...{ state: "agreed", by: "similarity", similarity: 0.948683, agreed: ["a", "b"], text: "Paris it is" },
+      dissent: [{ model: "c", text: "Lyon", similarity: 0 }],
+    });
+    expect(found.said).toEqual(["vote a", "vote b", "vote c", "similarity d"]);
+    const none = await vote(answers, "--consensus", "0.66", "--similarity", "d=0.95");
+    expect(none.consensus).toMatchObject({
+      ...{ state: "no_consensus", similarity: 0.948683, message: expect.stringContaining("needed is 0.95") },
+    });
+    expect(none.code).toBe(2);
+  });
+
   it("is shown in words after the answers", async () => {
     const { project, voters } = await givenVoters();
     for (const name of ["a", "b", "c"]) voters[name]!.setBehaviour({ answer: () => (name === "b" ? "no" : "yes") });
@@ -114,6 +129,13 @@ describe.concurrent("a consensus", () => {
     [["--consensus", "1"], /--consensus: expected the models that are to agree: --models a,b,c/],
     [["--models", "a,b", "--economy"], /--economy goes with --consensus/],
     [["--models", "a,b", "--consensus", "1", "--judge", "e"], /--judge .*"e": did you mean/],
+    [
+      ["--models", "a,b", "--consensus", "1", "--similarity", "c=0.9", "--judge", "d"],
+      /--similarity: expected a judge or a similarity; found both/,
+    ],
+    [["--models", "a,b", "--consensus", "1", "--similarity", "b=0.9"], /--similarity: .*found "b", which answers/],
+    [["--models", "a,b", "--consensus", "1", "--similarity", "c"], /expected ALIAS=SHARE/],
+    [["--models", "a,b", "--consensus", "1", "--similarity", "c=2"], /--similarity: expected a share .*found 2/],
     [["--models", "a,b", "--consensus", "1", "--escalate", "b"], /--escalate: expected a model that has not voted/],
   ])("is refused for %j", async (args, message) => {
     const { project, voters } = await givenVoters();

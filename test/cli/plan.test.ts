@@ -152,6 +152,9 @@ it("counts a judge and a stronger model in the upper bound of rows with consensu
   expect(both).toMatchObject({ ...votes, strong: maybe });
   // It is shown two answers of up to 1,200 tokens, and may write as many, whatever the row may.
   expect(both.judge).toMatchObject({ low: 0, likely: expect.closeTo(0.03, 2), high: expect.closeTo(0.144, 2) });
+  // Embeddings are made of the two answers alone, and nothing is written.
+  const embedded = await costsOf({ similarity: { model: "judge", atLeast: 0.9 } });
+  expect(embedded.judge).toMatchObject({ low: 0, likely: expect.closeTo(0.005, 3), high: expect.closeTo(0.024, 3) });
   expect(await costsOf({ escalate: "strong" })).toMatchObject({ ...votes, strong: isExpected });
   const choices = { choices: ["yes", "no"] };
   const labels = await costsOf({ judge: "judge", escalate: "strong" }, choices);

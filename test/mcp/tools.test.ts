@@ -79,7 +79,7 @@ describe.each([
   });
 
   it("lists models, asks one, asks several, and finds what they agree on", async () => {
-    const { call } = await given();
+    const { call, backend } = await given();
     expect(await call("list_models", { task: "simple" })).toMatchObject({
       models: [{ alias: "small", location: "local", usable: true, price: { input_per_mtok: 0 } }],
       tasks: [{ name: "simple", models: ["small"], private: false, why: "small is quick" }],
@@ -105,6 +105,14 @@ describe.each([
       agreed: ["small", "twin"],
       share: 1,
     });
+    backend.setBehaviour({ answer: ({ body, request }) => ("input" in body ? "[[1,0],[3,1]]" : `${request}`) });
+    const similarity = { model: "cloud", atLeast: 0.9 };
+    expect(await call("consensus", { prompt: "x", models: ["small", "twin"], threshold: 1, similarity })).toMatchObject(
+      {
+        answers: [{ role: "vote" }, { role: "vote" }, { role: "similarity", text: null }],
+        consensus: { state: "agreed", by: "similarity", similarity: 0.948683, agreed: ["small", "twin"] },
+      },
+    );
   });
 
   it("plans a batch, submits it, follows it to its end, and reads the answers page by page", async () => {

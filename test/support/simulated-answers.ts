@@ -40,7 +40,7 @@ export interface SimulatedBehaviour {
   readonly sigma?: number;
   /** Requests beyond these wait in the server, first come first served. Default unbounded. */
   readonly slots?: number;
-  /** The text of an answer. Default `answer to KEY`. */
+  /** The text of an answer, or JSON of the vectors of embeddings. Default `answer to KEY`. */
   readonly answer?: (request: SimulatedRequest) => string;
   /** A fault instead of an answer, or undefined; a constant fault goes for every request. */
   readonly fault?: SimulatedFault | ((request: SimulatedRequest) => SimulatedFault | undefined) | undefined;
@@ -119,10 +119,13 @@ export function textCompletionOf({ request, body }: SimulatedRequest, text: stri
   });
 }
 
-/** The answer of `/v1/embeddings`: a vector of two numbers for each text. */
-export function embeddingsOf({ body }: SimulatedRequest): string {
+/** The answer of `/v1/embeddings`: those vectors if it is a list of them, else two numbers for each text. */
+export function embeddingsOf({ body }: SimulatedRequest, answer = ""): string {
   const texts = Array.isArray(body.input) ? body.input : [body.input];
-  const data = texts.map((text, index) => ({ object: "embedding", index, embedding: [index, String(text).length] }));
+  const vectors: unknown[] = answer.startsWith("[[")
+    ? JSON.parse(answer)
+    : texts.map((text, index) => [index, String(text).length]);
+  const data = vectors.map((embedding, index) => ({ object: "embedding", index, embedding }));
   const usage = { prompt_tokens: 20, total_tokens: 20 };
   return JSON.stringify({ object: "list", data, model: body.model, usage });
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collect, commaList, durationMs, share } from "../option-values.ts";
+import { collect, commaList, durationMs, share, similarity } from "../option-values.ts";
 
 /** `ask`: one question now. */
 export function defineAsk(cli: Command, setExitCode: (code: number) => void): void {
@@ -13,6 +13,11 @@ export function defineAsk(cli: Command, setExitCode: (code: number) => void): vo
     .option("--consensus <share>", "what the models agree on, where so many do: 0.66", share)
     .option("--economy", "ask no more models than the outcome needs, one after the other where need be", false)
     .option("--judge <alias>", "says which free texts mean the same, where they differ in their words")
+    .option(
+      "--similarity <alias=share>",
+      "instead of a judge: texts mean the same whose embeddings by this model are so alike: local.embeddings=0.9",
+      similarity,
+    )
     .option("--escalate <alias>", "decides where the models do not agree")
     .option("--as <model=prompt>", "a prompt of its own for one of the models; may be repeated", collect, [])
     .option("--file <path>", "the prompt, or what follows it, is this file's text; - for stdin")

@@ -23,9 +23,10 @@ const voteOutput = answerOutput
   .pick({ tier: true, text: true, usage: true, cost_usd: true, latency_ms: true, attempts: true, error: true })
   .extend({
     model: z.string(),
-    role: z.enum(["judge", "escalation"]).optional().describe("Of a call that was no vote."),
+    role: z.enum(["judge", "similarity", "escalation"]).optional().describe("Of a call that was no vote."),
     agreed: z.boolean().describe("With the row's answer."),
     fields: z.array(z.string()).optional().describe("Of JSON: where it differs from the row's answer."),
+    similarity: z.number().optional().describe("By embeddings: how like the row's answer it is."),
   });
 
 /** How the models of a row agreed, as a flat line of output says it. */
@@ -33,6 +34,7 @@ export const consensusOutput = z.object({
   agreed: z.boolean(),
   share: z.number(),
   by: z.string(),
+  similarity: z.number().optional(),
   fields: z.array(z.string()).optional(),
   votes: z.array(voteOutput),
 });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { answerJson, askConsensus, consensusJson, type VoteResult } from "../../ask-consensus.ts";
 import { type AskOne, askTogether, planQuestion } from "../../ask-models.ts";
+import { similarity } from "../../config/consensus-rule.ts";
 import { text } from "../../config/schema-parts.ts";
 import { UserError } from "../../job/errors.ts";
 import type { AnswerForm, JsonSchema, PromptRequest } from "../../job/row.ts";
@@ -51,7 +52,10 @@ export const ask = defineTool({
   },
 });
 
-const namedAnswer = answerOutput.extend({ model: z.string(), role: z.enum(["vote", "judge", "decides"]) });
+const namedAnswer = answerOutput.extend({
+  model: z.string(),
+  role: z.enum(["vote", "judge", "similarity", "decides"]),
+});
 const togetherOutput = { answers: z.array(namedAnswer), cost_usd: z.number(), wall_s: z.number() };
 
 export const askParallel = defineTool({
@@ -94,7 +98,7 @@ export const consensus = defineTool({
   name: "consensus",
   title: "What several models agree on",
   description:
-    "Asks several models and counts their votes: with choices by label, with a schema field by field, else by normalised text (then give a judge where words may differ). Returns the agreed answer, who agrees, their share and the dissent; or state no_consensus with all answers.",
+    "Asks several models and counts their votes: with choices by label, with a schema field by field, else by normalised text (then give a judge, or a similarity by embeddings, where words may differ). Returns the agreed answer, who agrees, their share and the dissent; or state no_consensus with all answers.",
   isReadOnly: false,
   input: z.strictObject({
     ...questionFields,
@@ -108,6 +112,11 @@ export const consensus = defineTool({
       .optional()
       .describe("Asks no more models than the outcome needs. Default false."),
     judge: modelName("the alias of a model").optional().describe("Says which free texts mean the same."),
+    similarity: similarity
+      .optional()
+      .describe(
+        'In a judge\'s place, by embeddings: {"model": an alias of an embeddings model, "atLeast": the cosine above which texts mean the same}.',
+      ),
     escalate: modelName("the alias of a model").optional().describe("A stronger model that decides where they differ."),
   }),
   output: z.object({
@@ -119,15 +128,24 @@ export const consensus = defineTool({
       share: z.number(),
       threshold: z.number(),
       by: z.string(),
+      similarity: z.number().optional().describe("By embeddings: of the answer and the one least like it that agrees."),
       agreed: z.array(z.string()),
-      dissent: z.array(z.object({ model: z.string(), text: z.string(), fields: z.array(z.string()).optional() })),
+      dissent: z.array(
+        z.object({
+          model: z.string(),
+          text: z.string(),
+          fields: z.array(z.string()).optional(),
+          similarity: z.number().optional(),
+        }),
+      ),
       message: z.string().optional(),
       fields: z.array(z.string()).optional(),
     }),
   }),
-  async run(context, { models, threshold = 0.66, economy, judge, escalate, ...question }, call) {
+  async run(context, { models, threshold, economy, judge, similarity, escalate, ...question }, call) {
     const fields = await rowFieldsOf(question, call);
-    const rule = consensusRuleOf(context.config, { models, threshold, economy, judge, escalate }, (field) => field);
+    const asked = { models, threshold, economy, judge, similarity, escalate };
+    const rule = consensusRuleOf(context.config, asked, (field) => field);
     const opened = await context.open();
     const { plan } = opened.lines;
     const rowFor = (model: string, instead?: PromptRequest): PlannedRow => {
@@ -136,10 +154,10 @@ export const consensus = defineTool({
       const about = { id: model, model, private: question.private === true, ...(task === undefined ? {} : { task }) };
       return plan({ ...about, request: instead });
     };
-    const asked = [{ role: "user" as const, content: String(fields.prompt) }];
+    const shown = [{ role: "user" as const, content: String(fields.prompt) }];
     const seen = reporter(call, rule.models.length);
     return together(opened, call, timeoutMsOf(question), async (askOne) => {
-      const found = await askConsensus({ rule, form: formOf(question), rowFor, question: asked }, askOne, seen);
+      const found = await askConsensus({ rule, form: formOf(question), rowFor, question: shown }, askOne, seen);
       return { results: found.results, consensus: consensusJson(found, rule) };
     });
   },
