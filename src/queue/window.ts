@@ -54,6 +54,11 @@ const mostWindows = 200;
 const mostOwnRecords = 2_000;
 const longestJobMs = 250;
 const mostRowsPerJob = 32;
+/**
+ * A window may hold so many times the bytes that are left of all: alone four fifths, beside another that is full still
+ * more than a few rows, however large. So no tier that is down takes all room with its images.
+ */
+const timesWhatIsLeft = 4;
 /** Rows for each call in flight until a first answer says how fast the tier is: as yet they get a job each. */
 const firstTurns = 1.25;
 /** Weight of the newest call in the mean latency. */
@@ -89,6 +94,7 @@ export function createWindows(
       const latencyMs = latencies.get(lane) ?? latencies.get(tier);
       return Math.max(place.drainPerSecond(), latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
     }
+    let bytesHere = 0;
     const window: TierWindow = {
       tier,
       number: windows.length,
@@ -99,7 +105,8 @@ export function createWindows(
       },
       hasRoom() {
         if (place.rows === 0) return true;
-        return place.rows < place.limit(limit(rowsPerSecond())) && bytesInside < share.mostBytes();
+        const bytesLeft = share.mostBytes() - bytesInside;
+        return place.rows < place.limit(limit(rowsPerSecond())) && bytesHere < timesWhatIsLeft * bytesLeft;
       },
       wants(isWanting) {
         place.wants = isWanting;
@@ -108,6 +115,7 @@ export function createWindows(
         const bytes = bytesOfCall * calls;
         place.rows += calls;
         bytesInside += bytes;
+        bytesHere += bytes;
         fed.set(row, { window, bytes, calls, fedAtMs: performance.now(), tiers, jobRow: row });
       },
     };
@@ -115,6 +123,7 @@ export function createWindows(
       place.rows -= row.calls;
       place.noteDrained(row.calls);
       bytesInside -= row.bytes;
+      bytesHere -= row.bytes;
     });
     windows.push(window);
     return window;

@@ -63,3 +63,18 @@ it("counts a row that three models are asked as the three calls that it is", () 
   for (let row = 0; row < rows; row++) windows.leave(row);
   expect(window.rows).toBe(0);
 });
+
+it("leaves room for rows of other tiers, however large those of one that is down", () => {
+  const windows = createWindows(() => 100);
+  const imageBytes = 1024 ** 2;
+  const fillWith = (tier: string, from: number): number => {
+    const window = windows.of(tier);
+    let rows = 0;
+    while (window.hasRoom()) window.enter(from + rows++, imageBytes, [tier]);
+    return rows;
+  };
+  expect(fillWith("down", 0)).toBe(52);
+  expect(fillWith("fine", 1_000)).toBe(10);
+  for (let row = 0; row < 52; row++) windows.leave(row);
+  expect(fillWith("fine", 2_000)).toBe(42);
+});
