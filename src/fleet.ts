@@ -50,6 +50,7 @@ import { createTurnSettler } from "./results/settle-turns.ts";
 import { openSpendLedger } from "./results/spend-ledger.ts";
 import { prefersLatency } from "./routing/choose-model.ts";
 import { createPrivacyGate } from "./routing/privacy-gate.ts";
+import { hasFallback } from "./routing/usable-tier.ts";
 import { startTraces } from "./traces/start-traces.ts";
 
 const builtInAdapters: Partial<Record<string, Adapter>> = adapters;
@@ -181,6 +182,7 @@ export async function joinFleet(options: JoinOptions) {
       trustedHosts: config.policy.trustedHosts,
       ...createPrivacyGate(config, options.noPrivateRows),
       pullModels: options.pullModels ?? false,
+      hasFallback: hasFallback(config, tierName),
       audit: audit?.note,
       pace: createPace(tier, Object.values(config.models), reportQuota, servesOnline),
       servesOnline,

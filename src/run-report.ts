@@ -60,7 +60,7 @@ export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
     const running = fleet.pools().find((one) => one.pool.tier.name === tier);
     const inFlight = running?.pool.inFlight() ?? 0;
     const waiting = Math.max(0, rows - inFlight);
-    const reason = running === undefined ? "no pool of this process works it" : running.pool.waitReason();
+    const reason = running === undefined ? "no pool of this process works it" : running.waitReasonHere();
     const slots = running?.slots() ?? 0;
     return { tier, running: inFlight, slots, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined };
   });

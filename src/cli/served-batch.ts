@@ -8,7 +8,13 @@ export interface ServedBatch {
   readonly created_at: number;
   readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number };
   readonly errors: { readonly data: readonly { readonly message: string; readonly line: number | null }[] } | null;
-  readonly promptfleet: { readonly weight: number; readonly paused: boolean; readonly cost_usd: number };
+  readonly promptfleet: {
+    readonly weight: number;
+    readonly paused: boolean;
+    /** Why it waits as a whole. */
+    readonly waits: string | null;
+    readonly cost_usd: number;
+  };
 }
 
 /** A tier as the server shows it. */
@@ -40,18 +46,26 @@ export async function readBatches(client: ServerClient): Promise<ServedBatch[]> 
   }
 }
 
-export async function readTiers(client: ServerClient): Promise<readonly ServedTier[]> {
-  return (await client.json("GET", "/v1/tiers")).data as readonly ServedTier[];
+export interface ServedTiers {
+  /** None while Redis does not answer. */
+  readonly tiers: readonly ServedTier[];
+  /** Why all of them wait, if they do. */
+  readonly waits: string | undefined;
+}
+
+export async function readTiers(client: ServerClient): Promise<ServedTiers> {
+  const { data, waits } = await client.json("GET", "/v1/tiers");
+  return { tiers: data as readonly ServedTier[], waits: typeof waits === "string" ? waits : undefined };
 }
 
 /** The exit code of a batch that has ended, as `run` has it. */
 export const exitCodeOf = ({ status, request_counts: { failed } }: ServedBatch): number =>
   status === "failed" ? 1 : failed > 0 || status !== "completed" ? 2 : 0;
 
-/** Batches in columns. */
+/** Batches in columns, each with why it waits as a whole. */
 export function batchLines(batches: readonly ServedBatch[], width: number): string[] {
   return table(
-    batches.map((batch) => [batch.id, stateOf(batch), ...rowsOf(batch), whenOf(batch)]),
+    batches.map((batch) => [batch.id, stateOf(batch), ...rowsOf(batch), whenOf(batch), batch.promptfleet.waits ?? ""]),
     width,
   );
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { terminalHints } from "../config/environment.ts";
-import { widthOf } from "./layout.ts";
+import { hang, widthOf } from "./layout.ts";
 import {
   batchLines,
   exitCodeOf,
@@ -24,6 +24,8 @@ export interface StatusFlags extends ServerFlags {
 interface Look {
   readonly batches: readonly ServedBatch[];
   readonly tiers: readonly ServedTier[];
+  /** Why all of them wait, if they do. */
+  readonly waits: string | undefined;
   /** There is nothing more to watch. */
   readonly isOver: boolean;
 }
@@ -40,7 +42,7 @@ export async function status(id: string | undefined, flags: StatusFlags): Promis
   async function look(): Promise<Look> {
     batches =
       id === undefined ? (await readBatches(client)).filter((one) => !hasEnded(one)) : [await readBatch(client, id)];
-    return { batches, tiers: await readTiers(client), isOver: batches.every(hasEnded) };
+    return { batches, ...(await readTiers(client)), isOver: batches.every(hasEnded) };
   }
   if (!flags.watch) {
     const found = await look();
@@ -97,9 +99,10 @@ function print(found: Look, json: boolean): void {
   process.stdout.write(`${linesOf(found, json).join("\n")}\n`);
 }
 
-function linesOf({ batches, tiers }: Look, json: boolean): string[] {
-  if (json) return [JSON.stringify({ batches, tiers })];
+function linesOf({ batches, tiers, waits }: Look, json: boolean): string[] {
+  if (json) return [JSON.stringify({ batches, tiers, waits: waits ?? null })];
   const width = widthOf(process.stdout);
   const none = batches.length === 0 ? ["  no batch that has not ended"] : [];
-  return [...batchLines(batches, width), ...none, ...tierLines(tiers, width)];
+  const all = waits === undefined ? [] : hang("  waits: ", waits, width);
+  return [...batchLines(batches, width), ...none, ...tierLines(tiers, width), ...all];
 }

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import type { Input } from "../intake/input.ts";
 import { openInput } from "../intake/open-input.ts";
 import { UserError } from "../job/errors.ts";
-import { hasEnded, type ServedBatch } from "./served-batch.ts";
+import { hasEnded, readTiers, type ServedBatch } from "./served-batch.ts";
 import { openServerClient, type RequestBody, type ServerFlags } from "./server-client.ts";
 import { endedCode, watchBatches } from "./status.ts";
 
@@ -52,7 +52,13 @@ export async function submit(source: string, flags: SubmitFlags): Promise<number
   if (!flags.wait) return 0;
   const ended = await watchBatches(client, flags.json, async () => {
     batch = (await client.json("GET", `/v1/batches/${batch.id}`)) as unknown as ServedBatch;
-    return { batches: [batch], tiers: [], isOver: hasEnded(batch) };
+    const { tiers, waits } = await readTiers(client);
+    return {
+      batches: [batch],
+      tiers: tiers.filter(({ reasons }) => reasons.length > 0),
+      waits,
+      isOver: hasEnded(batch),
+    };
   });
   return ended ? endedCode(batch) : 130;
 }

@@ -12,8 +12,8 @@ export function sayWaits(fleet: Fleet, say: (line: string) => void): () => void 
   let silentOwners: readonly string[] = [];
 
   function look(): void {
-    const tiers = fleet.pools().flatMap(({ pool }) => {
-      const reason = pool.waitReason();
+    const tiers = fleet.pools().flatMap(({ pool, waitReasonHere }) => {
+      const reason = waitReasonHere();
       return reason === undefined ? [] : [`${pool.tier.name} waits: ${reason}`];
     });
     const trouble = fleet.redisTrouble();

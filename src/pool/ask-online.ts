@@ -4,10 +4,11 @@ import { assertNever, messageOf } from "../job/errors.ts";
 import { type AskedEnd, askInForm } from "./ask-in-form.ts";
 import type { Charge } from "./gate.ts";
 import { type Miss, type MissDetails, miss, notHere, type OnlineEnd, worthTelling } from "./online-end.ts";
+import { queuePausedReason } from "./own-wait.ts";
 import { throttlePauseMs } from "./pace.ts";
 import { type AskedRow, answeredLine } from "./result-of-call.ts";
 import type { TakeTurn, Turn, TurnQuestion } from "./take-turn.ts";
-import { queuePausedReason, type TierPool } from "./tier-pool.ts";
+import type { TierPool } from "./tier-pool.ts";
 
 /** A row that somebody waits for, in no batch and no queue. */
 export interface OnlineRow {

@@ -28,9 +28,11 @@ const mostInvalidAnswers = 3;
 /** A row that nobody else shares the backend with is given up after this long and `mostOwnErrors` calls. */
 const aloneGiveUpMs = 600_000;
 
+export const longestBackoffMs = 60_000;
+
 /** 1 s, 2 s, 4 s … at most a minute, less up to a quarter by chance so that rows do not come back together. */
 export function backoffMs(errorCount: number, random: () => number): number {
-  const full = Math.min(1_000 * 2 ** Math.min(errorCount, 6), 60_000);
+  const full = Math.min(1_000 * 2 ** Math.min(errorCount, 6), longestBackoffMs);
   return Math.round(full * (1 - random() / 4));
 }
 

@@ -1,5 +1,5 @@
 import type { Outcome } from "../job/outcome.ts";
-import type { RowHistory } from "./decide-retry.ts";
+import { longestBackoffMs, type RowHistory } from "./decide-retry.ts";
 
 export interface CallEnd {
   readonly outcome: Outcome;
@@ -14,6 +14,8 @@ export interface ErringRows {
   /** What is known of a row's errors, after one of its calls has ended so. */
   historyOf(rowKey: string, end: CallEnd, ownErrors: number, hasNextModel: boolean): RowHistory;
   forget(rowKey: string): void;
+  /** How a row has ended last that is to be asked again, or may be. */
+  waitsAfter(): Outcome["kind"] | undefined;
 }
 
 interface ErringRow {
@@ -23,12 +25,13 @@ interface ErringRow {
   readonly answeredAtFirstError: number;
   calls: number;
   lastMs: number;
+  lastKind: Outcome["kind"];
 }
 
 const mayBeTheRowsFault = ({ kind }: Outcome): boolean =>
   kind === "server-error" || kind === "timed-out" || kind === "invalid-answer";
-/** Rows that still err come back within the longest backoff, a minute; this one ended elsewhere. */
-const forgottenAfterMs = 180_000;
+/** Rows that still err come back within the longest backoff; this one ended elsewhere. */
+const forgottenAfterMs = 3 * longestBackoffMs;
 
 export function createErringRows(): ErringRows {
   const erring = new Map<string, ErringRow>();
@@ -58,9 +61,11 @@ export function createErringRows(): ErringRows {
         answeredAtFirstError: end.answeredCount,
         calls: 0,
         lastMs: 0,
+        lastKind: end.outcome.kind,
       };
       known.calls++;
       known.lastMs = nowMs;
+      known.lastKind = end.outcome.kind;
       for (const [key, one] of erring) if (nowMs - one.lastMs > forgottenAfterMs) erring.delete(key);
       erring.set(rowKey, known);
       const answeredSince = end.answeredCount > known.answeredAtFirstError;
@@ -76,6 +81,11 @@ export function createErringRows(): ErringRows {
     },
     forget(rowKey) {
       erring.delete(rowKey);
+    },
+    waitsAfter() {
+      const nowMs = performance.now();
+      for (const { lastMs, lastKind } of erring.values()) if (nowMs - lastMs <= longestBackoffMs) return lastKind;
+      return undefined;
     },
   };
 }

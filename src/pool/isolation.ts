@@ -3,7 +3,11 @@ export interface Isolation {
   together<Value>(action: () => Promise<Value>): Promise<Value>;
   /** Begins when all that runs has ended, one after the other; what comes meanwhile waits. */
   alone<Value>(action: () => Promise<Value>): Promise<Value>;
+  /** Why all else waits here, while something runs alone or is to. */
+  waitReason(): string | undefined;
 }
+
+const aloneReason = "a row that may have ended its process is asked with nothing else in flight here";
 
 /**
  * Keeps a row that may kill its process away from all others: what is in flight beside it would be taken down with it,
@@ -17,6 +21,7 @@ export function createIsolation(): Isolation {
   let open: PromiseWithResolvers<void> | undefined;
 
   return {
+    waitReason: () => (open === undefined ? undefined : aloneReason),
     async together(action) {
       while (open !== undefined) await open.promise;
       running++;

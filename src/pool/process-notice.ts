@@ -67,8 +67,8 @@ function rowsByTier(windows: readonly WindowOfTier[]): Record<string, RowsOfTier
   return sums;
 }
 
-function tierNotice({ pool, slots }: RunningPool): TierNotice {
-  const reason = pool.waitReason();
+function tierNotice({ pool, slots, waitReason }: RunningPool): TierNotice {
+  const reason = waitReason();
   const reasonKind = pool.waitKind();
   return {
     sizes: pool.sizes.notices(),

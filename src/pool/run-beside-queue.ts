@@ -13,6 +13,8 @@ export function runBesideQueue(pool: TierPool): RunningPool {
     pool,
     worksQueue: false,
     slots: () => 0,
+    waitReason: pool.waitReason,
+    waitReasonHere: pool.waitReason,
     setShare: () => {},
     applyCapacity: () => {},
     async drain() {

@@ -16,6 +16,10 @@ export interface RunningPool {
   setShare(slots: number): void;
   /** Calls that may be in flight here now. */
   slots(): number;
+  /** Why rows of the tier wait for this process, as the fleet is told. */
+  waitReason(): string | undefined;
+  /** The same for who sees this process alone: others may have all calls of the tier. */
+  waitReasonHere(): string | undefined;
   /** To be called when the pool's allowance may have changed. */
   applyCapacity(): void;
   /** Stops claiming; resolves when what is in flight has ended and is recorded. */
@@ -46,6 +50,9 @@ function rowsToClaim(slots: number, pace: Pace): number {
   if (pace.held() !== undefined) return slots;
   return slots * (pace.isPaced ? 2 : 1) + rowsAtTheReady(slots);
 }
+
+/** Of a process that has no part of a tier's calls. */
+const noShareReason = "all its calls are other processes' share: there are more processes than calls at once";
 
 /** Rows that failed have their results all the same; their job fails so that it is found among the failed ones. */
 function failureOf(failed: readonly FailedRow[]): UnrecoverableError {
@@ -151,9 +158,13 @@ export function runPool(
     if (mayClaim && !stopping) await worker.resume();
   }
 
+  const waitReason = (): string | undefined => context.isolation.waitReason() ?? pool.waitReason();
+
   return {
     pool,
     worksQueue: true,
+    waitReason,
+    waitReasonHere: () => waitReason() ?? (share > 0 ? undefined : noShareReason),
     slots: () => Math.min(share, pool.allowance()),
     setShare(slots) {
       share = slots;

@@ -10,11 +10,12 @@ import { createDeparture, type DepartureOptions, type NotOnRecord } from "./depa
 import { type EndpointsOptions, openEndpoints } from "./endpoints.ts";
 import { type CallEnd, createErringRows } from "./erring-rows.ts";
 import { createModelPauses } from "./model-pauses.ts";
+import { ownWait } from "./own-wait.ts";
 import type { Pace } from "./pace.ts";
 import { createModelPulls } from "./pull-models.ts";
 import type { AskedRow } from "./result-of-call.ts";
 import type { PoolSizes } from "./sized-endpoints.ts";
-import { type WaitKind, waitKindOf } from "./wait-kind.ts";
+import type { WaitKind } from "./wait-kind.ts";
 
 /** The endpoints of one tier as this process sees them. */
 export interface TierPool {
@@ -72,6 +73,8 @@ export interface Blocked {
 
 export interface TierPoolOptions extends EndpointsOptions, DepartureOptions {
   readonly pace: Pace;
+  /** A task has another model after one of this tier's: for the display. Default false. */
+  readonly hasFallback?: boolean;
   /** Models that are missing are fetched by servers that can. Default false. */
   readonly pullModels?: boolean;
   /** Told of each call that was made. */
@@ -85,13 +88,11 @@ const notAsked: CallEnd = {
   answeredCount: 0,
   answeredCountAtStart: 0,
 };
-/** Why a tier waits whose queue somebody has paused. */
-export const queuePausedReason = "its queue is paused";
 /** A row waits this long before its call is tried to be put on record again. */
 const auditRetryMs = 1_000;
 
 export function openTierPool(options: TierPoolOptions): TierPool {
-  const { tier, pace, onChange } = options;
+  const { tier, pace, onChange, hasFallback = false } = options;
   const endpoints = openEndpoints(options);
   const depart = createDeparture(options);
   const pulls = createModelPulls(options.pullModels === true);
@@ -172,17 +173,7 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     };
   }
 
-  /** What lets it wait beside its limits. */
-  function ownWait(): { readonly kind: WaitKind; readonly reason: string } | undefined {
-    if (queueIsPaused) return { kind: "queue-paused", reason: queuePausedReason };
-    const down = endpoints.downSince();
-    if (down !== undefined) return { kind: "down", reason: down.reason };
-    const paused = pauses.shownReason();
-    if (paused !== undefined) return { kind: waitKindOf(paused), reason: paused };
-    const troubled = endpoints.all.find((state) => state.breaker.kind !== "closed");
-    if (troubled === undefined) return undefined;
-    return { kind: "trouble", reason: `${troubled.baseUrl}: ${(troubled.breaker as { reason: string }).reason}` };
-  }
+  const wait = () => ownWait({ endpoints, pauses, erring, isQueuePaused: queueIsPaused, hasFallback });
 
   return {
     tier,
@@ -208,8 +199,8 @@ export function openTierPool(options: TierPoolOptions): TierPool {
     noteQueuePaused(isPaused) {
       queueIsPaused = isPaused;
     },
-    waitReason: () => ownWait()?.reason ?? pace.waitReason(),
-    waitKind: () => ownWait()?.kind ?? pace.waitKind(),
+    waitReason: () => wait()?.reason ?? pace.waitReason(),
+    waitKind: () => wait()?.kind ?? pace.waitKind(),
     call(batchId, row, online) {
       const call = callEndpoint(batchId, row, online);
       if (online !== undefined) {

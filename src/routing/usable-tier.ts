@@ -23,3 +23,13 @@ export function tierUsability(
     return { usable: true };
   };
 }
+
+/** Whether rows of some task have another model after one of this tier's. */
+export function hasFallback({ tasks, models }: Config, tierName: string): boolean {
+  return Object.values(tasks).some(({ primary, fallback, prefer }) => {
+    const last = prefer === "listed" ? fallback.length : fallback.length + 1;
+    return (
+      [primary, ...fallback].slice(0, last).some((alias) => models[alias]?.tier === tierName) && fallback.length > 0
+    );
+  });
+}

@@ -2,8 +2,11 @@ import type { BatchRecord, BatchStatus } from "./batch-record.ts";
 
 const seconds = (ms: number | undefined): number | null => (ms === undefined ? null : Math.floor(ms / 1_000));
 
-/** A batch as OpenAI's API shows it; what is ours lies under `promptfleet`. */
-export function batchObject(record: BatchRecord): Record<string, unknown> {
+/**
+ * A batch as OpenAI's API shows it; what is ours lies under `promptfleet`.
+ * @param waits why it waits as a whole.
+ */
+export function batchObject(record: BatchRecord, waits?: string): Record<string, unknown> {
   const at = (status: BatchStatus) => seconds(record.reachedAtMs[status]);
   const { inputTokens, outputTokens, cachedTokens } = record.usage;
   return {
@@ -34,6 +37,12 @@ export function batchObject(record: BatchRecord): Record<string, unknown> {
       total_tokens: inputTokens + outputTokens,
     },
     metadata: Object.keys(record.metadata).length === 0 ? null : record.metadata,
-    promptfleet: { api: record.api, weight: record.weight, paused: record.paused, cost_usd: record.costUsd },
+    promptfleet: {
+      api: record.api,
+      weight: record.weight,
+      paused: record.paused,
+      waits: waits ?? null,
+      cost_usd: record.costUsd,
+    },
   };
 }

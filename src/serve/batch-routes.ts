@@ -15,6 +15,7 @@ import { streamText } from "./stream-text.ts";
 export function batchRoutes({ batches, files, config }: ServeContext): Router {
   const routes = Router();
   const json = express.json({ limit: "1mb" });
+  const shown = (record: BatchRecord) => batchObject(record, batches.waitReason(record.id));
   const bodyOf = ({ body }: express.Request): Record<string, unknown> => {
     if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
     throw new HttpError(400, "expected a JSON object as the body, with content-type application/json");
@@ -38,16 +39,16 @@ export function batchRoutes({ batches, files, config }: ServeContext): Router {
         });
       }
     }
-    response.json(batchObject(await batches.create({ ...order, owner: callerOf(response).name })));
+    response.json(shown(await batches.create({ ...order, owner: callerOf(response).name })));
   });
 
   routes.get("/v1/batches", (request, response) => {
     const ofOpenai = batches.list().filter(({ api }) => api === "openai");
-    response.json(pageOf(ofOpenai, request.query, { most: 100, usual: 20 }, batchObject));
+    response.json(pageOf(ofOpenai, request.query, { most: 100, usual: 20 }, shown));
   });
 
   routes.get("/v1/batches/:id", (request, response) => {
-    response.json(batchObject(batchOf(batches, request.params.id)));
+    response.json(shown(batchOf(batches, request.params.id)));
   });
 
   routes.post("/v1/batches/:id/cancel", async (request, response) => {
@@ -55,23 +56,23 @@ export function batchRoutes({ batches, files, config }: ServeContext): Router {
     if (finalStatuses.includes(status) && status !== "cancelled") {
       throw new HttpError(409, `batch ${id} has ended as ${status} and cannot be cancelled`, { code: "batch_ended" });
     }
-    response.json(batchObject(await batches.cancel(id)));
+    response.json(shown(await batches.cancel(id)));
   });
 
   routes.post("/v1/batches/:id/pause", async (request, response) => {
     const { id } = unfinished(batchOf(batches, request.params.id));
-    response.json(batchObject(await batches.change(id, { paused: true })));
+    response.json(shown(await batches.change(id, { paused: true })));
   });
 
   routes.post("/v1/batches/:id/resume", async (request, response) => {
     const { id } = unfinished(batchOf(batches, request.params.id));
-    response.json(batchObject(await batches.change(id, { paused: false })));
+    response.json(shown(await batches.change(id, { paused: false })));
   });
 
   routes.post("/v1/batches/:id", json, async (request, response) => {
     const { id } = unfinished(batchOf(batches, request.params.id as string));
     const weight = readWeight(bodyOf(request).weight);
-    response.json(batchObject(await batches.change(id, { weight })));
+    response.json(shown(await batches.change(id, { weight })));
   });
 
   routes.get("/v1/batches/:id/results", async (request, response) => {

@@ -33,6 +33,8 @@ export interface Batches {
   results(id: string): AsyncIterable<ResultLine>;
   /** What goes on in a batch that runs here. */
   snapshotOf(id: string): RunSnapshot | undefined;
+  /** Why it waits as a whole, if it does. */
+  waitReason(id: string): string | undefined;
   /** Told whenever a record changes its status, and at most once a second for its counts. */
   onChange(listener: (record: BatchRecord) => void): () => void;
 }

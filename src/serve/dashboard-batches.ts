@@ -94,6 +94,7 @@ export function watchBatches(
     const perSecond = rate?.perSecond() ?? 0;
     const snapshot = isRunning ? batches.snapshotOf(id) : undefined;
     noteFailures(id, snapshot);
+    const waits = isFinal(record) ? undefined : batches.waitReason(id);
     const left = counts.total - done;
     return {
       id,
@@ -110,7 +111,7 @@ export function watchBatches(
       tokens: usage.inputTokens + usage.outputTokens,
       perSecond: short(perSecond),
       leftMs: isRunning && left > 0 && perSecond > 0 ? roundMs((left / perSecond) * 1_000) : undefined,
-      reason: record.errors[0] === undefined ? snapshot?.reason : errorText(record.errors[0]),
+      reason: record.errors[0] === undefined ? waits : errorText(record.errors[0]),
       outputFileId: record.outputFileId,
       errorFileId: record.errorFileId,
     };

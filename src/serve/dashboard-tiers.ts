@@ -1,5 +1,5 @@
 import { createRate, type Rate } from "../job/rate.ts";
-import type { FleetSnapshot, TierState } from "./fleet-snapshot.ts";
+import { type FleetSnapshot, type TierState, unworkedReason } from "./fleet-snapshot.ts";
 
 /** A tier as the page shows it. */
 export interface TierView {
@@ -62,7 +62,8 @@ export function createTierViews(): ViewTiers {
         errorsPerSecond: short(rate.errors.perSecond()),
         endpoints,
         endpointsDown,
-        reasons: processes === 0 && waiting > 0 ? [...state.reasons, unworkedReason] : state.reasons,
+        // Rows that are not in its queue yet wait as well.
+        reasons: processes === 0 && waiting > 0 ? [...new Set([...state.reasons, unworkedReason])] : state.reasons,
         quotas: quotas.flatMap(({ models, limits }) =>
           limits.map(({ name, perMinute, used }) => ({
             models,
@@ -74,8 +75,6 @@ export function createTierViews(): ViewTiers {
       };
     });
 }
-
-const unworkedReason = "no process of the fleet works this tier: start one with promptfleet work";
 
 function kindOf(state: TierState, waiting: number): TierView["state"] {
   if (state.isPaused) return "paused";

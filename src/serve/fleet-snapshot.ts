@@ -1,8 +1,8 @@
 import type { TierConfig } from "../config/config.ts";
 import type { Fleet } from "../fleet.ts";
+import { queuePausedReason } from "../pool/own-wait.ts";
 import type { ProcessNotice, TierNotice } from "../pool/process-notice.ts";
 import type { RowFailure } from "../pool/recent-failures.ts";
-import { queuePausedReason } from "../pool/tier-pool.ts";
 import { type FleetFacts, readFleetFacts } from "./fleet-facts.ts";
 import { createUseMeter, type LimitName, type QuotaState, quotaScopesOf } from "./quota-use.ts";
 
@@ -53,6 +53,8 @@ export interface FleetLook {
 }
 
 const mostFailures = 20;
+/** Why rows of a tier wait that nobody works. */
+export const unworkedReason = "no process of the fleet works this tier: start one with promptfleet work";
 
 /** A look at the whole fleet from this process; it remembers what it saw, so that counters go on when a process leaves. */
 export function createFleetLook(fleet: Fleet): FleetLook {
@@ -66,8 +68,11 @@ export function createFleetLook(fleet: Fleet): FleetLook {
     const sum = (count: (notice: TierNotice) => number) => notices.reduce((all, notice) => all + count(notice), 0);
     const { jobsWaiting, jobsActive, isPaused } = facts.queues.get(tier)!;
     const running = sum((notice) => notice.running);
+    // What was claimed and stands ready, or sleeps until its turn.
+    const waiting = jobsWaiting + Math.max(0, jobsActive - running);
     const reasons = new Set([
       ...(isPaused ? [queuePausedReason] : []),
+      ...(notices.length === 0 && waiting > 0 ? [unworkedReason] : []),
       ...notices.flatMap(({ reason }) => reason ?? []),
     ]);
     return {
@@ -78,8 +83,7 @@ export function createFleetLook(fleet: Fleet): FleetLook {
       processes: notices.length,
       running,
       slots: sum((notice) => notice.slots),
-      // What was claimed and stands ready, or sleeps until its turn.
-      waiting: jobsWaiting + Math.max(0, jobsActive - running),
+      waiting,
       ...totals.of(tier),
       endpoints: Math.max(0, ...notices.map((notice) => notice.endpoints)),
       endpointsDown: Math.max(0, ...notices.map((notice) => notice.endpointsDown)),

@@ -46,7 +46,8 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
   const store = openBatchStore(options.directory);
   const running = new Map<string, { readonly batch: RunningBatch; readonly done: Promise<void> }>();
   const shares = createWindowShares();
-  const resting = new Map<string, number>();
+  /** Batches that could not go on for now, and why. */
+  const resting = new Map<string, { readonly untilMs: number; readonly reason: string }>();
   const listeners = new Set<(record: BatchRecord) => void>();
   const jobs = openBatchJobs(fleet, (id) => {
     const record = get(id);
@@ -77,7 +78,7 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
 
   /** Runs a batch here if no living process is at it. */
   function takeUp(id: string): void {
-    if (isStopping || running.has(id) || (resting.get(id) ?? 0) > performance.now()) return;
+    if (isStopping || running.has(id) || (resting.get(id)?.untilMs ?? 0) > performance.now()) return;
     const place = store.placeOf(id);
     const lock = takeLock(lockPath(place.workPath));
     if (!lock.held) return;
@@ -92,9 +93,11 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     const { withPools } = options;
     const batch = runBatch({ fleet, lines, files, place, record, withPools, shares, neverExpires, onRecord });
     const done = batch.ended
+      .then(() => void resting.delete(id))
       .catch((error) => {
-        resting.set(id, performance.now() + tryAgainAfterMs);
-        options.onTrouble(`batch ${id}: ${messageOf(error)}; it is taken up again in ${tryAgainAfterMs / 1_000} s`);
+        const reason = `${messageOf(error)}; it is taken up again every ${tryAgainAfterMs / 1_000} s`;
+        resting.set(id, { untilMs: performance.now() + tryAgainAfterMs, reason });
+        options.onTrouble(`batch ${id}: ${reason}`);
       })
       .finally(() => {
         running.delete(id);
@@ -201,6 +204,10 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
     },
     results: (id) => readResults(store.placeOf(known(id).id)),
     snapshotOf: (id) => running.get(id)?.batch.snapshot(),
+    waitReason(id) {
+      const snapshot = running.get(id)?.batch.snapshot();
+      return snapshot === undefined ? resting.get(id)?.reason : snapshot.reason;
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

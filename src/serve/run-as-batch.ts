@@ -81,6 +81,7 @@ export function runAsBatch({ batchId, startedAtMs, inputName, snapshot }: ShownR
       retryRow: async () => refuse(),
       results: () => refuse(),
       snapshotOf: (id) => (id === batchId ? snapshot() : undefined),
+      waitReason: (id) => (id === batchId ? snapshot()?.reason : undefined),
       onChange(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -1,20 +1,29 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Router } from "express";
 import type { ServeContext } from "./context.ts";
 import { createFleetLook, type TierState } from "./fleet-snapshot.ts";
 import { HttpError } from "./http-error.ts";
 
+/** Redis is away when it does not answer for so long. */
+const patienceMs = 1_500;
+
 /** `/v1/tiers`: what each tier is at, over the whole fleet; and its queue paused and resumed, for the whole fleet. */
 export function tierRoutes({ fleet }: Pick<ServeContext, "fleet">): Router {
   const look = createFleetLook(fleet);
 
-  async function readTiers(): Promise<readonly TierState[]> {
-    const trouble = fleet.redisTrouble();
-    if (trouble !== undefined) throw new HttpError(503, `${trouble}: try again once it is back`);
-    return (await look.read()).tiers;
+  /** Undefined while Redis does not answer. */
+  async function readTiers(): Promise<readonly TierState[] | undefined> {
+    if (fleet.redis.status !== "ready") return undefined;
+    const reading = look.read().catch(() => undefined);
+    return (await Promise.race([reading, sleep(patienceMs, undefined, { ref: false })]))?.tiers;
   }
+
+  // What held things up before may be over by now, for all that is known.
+  const silence = () => (fleet.redis.status === "ready" ? "Redis does not answer" : "Redis is not reachable");
 
   async function tierOf(name: string): Promise<TierState> {
     const tiers = await readTiers();
+    if (tiers === undefined) throw new HttpError(503, `${silence()}: try again once it is back`);
     const found = tiers.find(({ tier }) => tier === name);
     if (found !== undefined) return found;
     const known = tiers.map(({ tier }) => tier).join(", ");
@@ -23,7 +32,9 @@ export function tierRoutes({ fleet }: Pick<ServeContext, "fleet">): Router {
 
   const router = Router();
   router.get("/v1/tiers", async (_request, response) => {
-    response.json({ object: "list", data: (await readTiers()).map(tierObject) });
+    const tiers = await readTiers();
+    const waits = tiers === undefined ? silence() : (fleet.redisTrouble() ?? null);
+    response.json({ object: "list", data: (tiers ?? []).map(tierObject), waits });
   });
   for (const action of ["pause", "resume"] as const) {
     router.post(`/v1/tiers/:name/${action}`, async (request, response) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ConfigFile } from "../../src/config/schema.ts";
 import { givenProject, type ProjectOptions } from "../support/cli.ts";
+import { givenDeadBackend } from "../support/given-backend.ts";
 import { until } from "../support/until.ts";
 
 type Tier = NonNullable<ConfigFile["tiers"]>[string];
@@ -12,6 +13,10 @@ interface Wait {
   readonly backend?: ProjectOptions["backend"];
   readonly args?: readonly string[];
   readonly isDown?: boolean;
+  /** Rows have a second model. */
+  readonly hasFallback?: boolean;
+  /** Default 40. */
+  readonly rows?: number;
 }
 
 const price = { inputPerMTok: 1, outputPerMTok: 2 };
@@ -34,6 +39,25 @@ const waits: readonly Wait[] = [
     backend: answering(429, "come back later", { "retry-after": "7200" }),
   },
   { what: "nothing listens there", says: /refused/i, isDown: true },
+  {
+    what: "nothing listens there, and its rows have another model",
+    says: /refused.*; rows that have another model go there by \d\d:\d\d UTC/i,
+    isDown: true,
+    hasFallback: true,
+  },
+  {
+    what: "nothing listens there, and their other model is down, too",
+    says: /refused.*; rows that have another model go there once it can be asked/i,
+    isDown: true,
+    hasFallback: true,
+    tier: { fallbackAfterMs: 100 },
+  },
+  {
+    what: "what is left has erred",
+    says: /its last call ended with a server error; such rows are asked again within a minute/,
+    backend: answering(500, "no idea"),
+    rows: 1,
+  },
   { what: "its key is refused", says: /401/, backend: answering(401, "who are you") },
   {
     what: "its model is missing",
@@ -68,9 +92,9 @@ const waits: readonly Wait[] = [
 describe.concurrent("a run whose tier waits says why:", () => {
   it.each(waits)(
     "$what",
-    async ({ says, tier = {}, backend = {}, args = [], isDown = false }) => {
+    async ({ says, tier = {}, backend = {}, args = [], isDown = false, hasFallback = false, rows = 40 }) => {
       const project = await givenProject({
-        rows: 40,
+        rows,
         backend,
         config: { models: { small: { tier: "lab", model: "simulated-model", maxOutputTokens: 40, price } } },
       });
@@ -78,8 +102,11 @@ describe.concurrent("a run whose tier waits says why:", () => {
         ...{ provider: "openai-compatible" as const, baseUrl: project.backend.baseUrl, location: "cloud" as const },
         ...{ concurrency: 4, ...tier },
       };
-      const models = { small: { tier: "lab", model: "simulated-model", maxOutputTokens: 40, price } };
-      project.write("models.json", JSON.stringify({ tiers: { lab }, models, tasks: { simple: { primary: "small" } } }));
+      const small = { tier: "lab", model: "simulated-model", maxOutputTokens: 40, price };
+      const spare = { ...lab, baseUrl: (await givenDeadBackend()).baseUrl };
+      const models = { small, spare: { ...small, tier: "spare" } };
+      const simple = { primary: "small", ...(hasFallback ? { fallback: ["spare"] } : {}) };
+      project.write("models.json", JSON.stringify({ tiers: { lab, spare }, models, tasks: { simple } }));
       if (isDown) await project.backend.close();
       const run = project.start(["run", project.input, "-o", project.output, "--json", ...args]);
       const reason = await until(
@@ -93,4 +120,22 @@ describe.concurrent("a run whose tier waits says why:", () => {
     },
     60_000,
   );
+});
+
+describe.concurrent("a run that waits for other processes says so:", () => {
+  it("all calls of its tier are another one's share", async () => {
+    const project = await givenProject({ rows: 5, concurrency: 1, backend: { fault: { kind: "stall" } } });
+    const start = (output: string) => project.start(["run", project.input, "-o", project.path(output), "--json"]);
+    const runs = [start("one.jsonl")];
+    await until("the first to have the one call", () => project.backend.inFlight === 1);
+    runs.push(start("other.jsonl"));
+    const said = () => runs.map((run) => run.stdout()).join("");
+    await until("the other to say why it waits", () =>
+      said().includes('"reason":"all its calls are other processes\' share'),
+    );
+    for (const run of runs) {
+      run.signal("SIGKILL");
+      await run.ended;
+    }
+  }, 60_000);
 });

@@ -35,6 +35,20 @@ describe("what runs alone", () => {
     ]);
   });
 
+  it("is why all else waits, from when it is to run until it has", async () => {
+    const { together, alone, waitReason } = createIsolation();
+    const log: string[] = [];
+    const [a, suspect] = ["a", "suspect"].map((name) => work(log, name));
+    const all = [together(a!.run)];
+    expect(waitReason()).toBeUndefined();
+    all.push(alone(suspect!.run));
+    expect(waitReason()).toMatch(/may have ended its process/);
+    a!.end();
+    suspect!.end();
+    await Promise.all(all);
+    expect(waitReason()).toBeUndefined();
+  });
+
   it("ends for the next also when it fails", async () => {
     const { together, alone } = createIsolation();
     const failing = alone(() => Promise.reject(new Error("no")));

@@ -28,6 +28,7 @@ export const uriOf = ({ id }: Pick<BatchRecord, "id">): string => `promptfleet:/
 
 export function batchFacts(record: BatchRecord, batches: Batches): z.infer<typeof batchOutput> {
   const snapshot = isFinal(record) ? undefined : batches.snapshotOf(record.id);
+  const waits = isFinal(record) ? undefined : batches.waitReason(record.id);
   const tierWaits = snapshot?.tiers.flatMap(({ tier, reason }) => (reason === undefined ? [] : [`${tier}: ${reason}`]));
   return {
     id: record.id,
@@ -41,7 +42,7 @@ export function batchFacts(record: BatchRecord, batches: Batches): z.infer<typeo
     cost_usd: record.costUsd,
     created_at: new Date(record.createdAtMs).toISOString(),
     expires_at: new Date(record.expiresAtMs).toISOString(),
-    waits: [...(tierWaits ?? []), ...(snapshot?.reason === undefined ? [] : [snapshot.reason])],
+    waits: [...(tierWaits ?? []), ...(waits === undefined ? [] : [waits])],
     errors: record.errors.map(({ message, line }) => ({ message, line })),
     uri: uriOf(record),
   };
