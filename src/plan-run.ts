@@ -79,9 +79,12 @@ export async function planRun(options: PlanRunOptions, onAskable?: (row: number)
     }
     const { request } = parsed.row;
     if (table.stateOf(index) === "stored") {
-      const answer = answers.get(index);
-      if (answer === undefined) return;
-      measured.push({ ...answer, estimatedInputTokens: weighRequest(request).inputTokens });
+      const { inputTokens: estimatedInputTokens } = weighRequest(request);
+      // Votes name their models as the rule does.
+      const aliasOf = (name: string): string => findModel(config, name)?.alias ?? name;
+      for (const answer of answers.get(index) ?? []) {
+        measured.push({ ...answer, model: aliasOf(answer.model), estimatedInputTokens });
+      }
       return;
     }
     const planned = lines.plan(parsed.row);
@@ -143,9 +146,13 @@ type Answer = Omit<Measured, "estimatedInputTokens">;
 async function readAnswers(
   workPath: string | undefined,
   retryFailed: boolean,
-): Promise<{ readonly table: RowTable; readonly answers: ReadonlyMap<number, Answer>; readonly done: Done }> {
+): Promise<{
+  readonly table: RowTable;
+  readonly answers: ReadonlyMap<number, readonly Answer[]>;
+  readonly done: Done;
+}> {
   const table = createRowTable();
-  const answers = new Map<number, Answer>();
+  const answers = new Map<number, readonly Answer[]>();
   const done = { rows: 0, tokens: 0, costUsd: 0 };
   if (workPath === undefined) return { table, answers, done };
   const { batchId = "", retryFailedBelowEpoch = 0 } = readRunState(workPath) ?? {};
@@ -155,22 +162,24 @@ async function readAnswers(
     done.rows++;
     done.tokens += usage.input_tokens + usage.output_tokens;
     done.costUsd += result.cost_usd;
-    const answer = answerOf(result);
-    if (answer !== undefined && answers.size < mostMeasured) answers.set(result.index, answer);
+    const given = answersOf(result);
+    if (given.length > 0 && answers.size < mostMeasured) answers.set(result.index, given);
   });
   return { table, answers, done };
 }
 
-/** What can be learned from a result; nothing from a failed one, or where the server tells no usage. */
-function answerOf({ status, task, model, usage, latency_ms }: ResultLine): Answer | undefined {
-  if (status !== "answered" || model === null || usage.input_tokens === 0) return undefined;
-  return {
-    task,
-    model,
-    inputTokens: usage.input_tokens,
-    outputTokens: usage.output_tokens,
-    latencyMs: latency_ms,
-  };
+/**
+ * What can be learned from a result: of each model that answered the row's own question, whether they agree or not.
+ * Nothing from one that failed, or whose server tells no usage.
+ */
+function answersOf({ consensus, ...result }: ResultLine): Answer[] {
+  const calls = consensus?.votes ?? [{ ...result, role: undefined }];
+  return calls.flatMap(({ role, model, usage, latency_ms: latencyMs, error }) => {
+    const isToTheQuestion = role === undefined || role === "escalation";
+    if (error !== null || !isToTheQuestion || model === null || usage.input_tokens === 0) return [];
+    const { input_tokens: inputTokens, output_tokens: outputTokens } = usage;
+    return [{ task: result.task, model, inputTokens, outputTokens, latencyMs }];
+  });
 }
 
 function factsOf(group: RowGroup, config: Config, latencies: Latencies): GroupFacts {
