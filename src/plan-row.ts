@@ -1,7 +1,7 @@
 import { findModel } from "./config/ad-hoc.ts";
 import type { Config, TierConfig } from "./config/config.ts";
 import { quotaScopeOf } from "./config/limits.ts";
-import { formOfBody } from "./intake/body-form.ts";
+import { formOfRequest } from "./intake/body-form.ts";
 import type { RowPayload } from "./job/batch.ts";
 import type { ConsensusRule } from "./job/consensus.ts";
 import { limitFields } from "./job/endpoints.ts";
@@ -206,10 +206,9 @@ export function createRowPlanner(
   };
 }
 
-/** Answers to a whole OpenAI body that asks for JSON are compared field by field, as those of a flat row are. */
+/** Answers to a provider's own request that asks for JSON are compared field by field, as those of a flat row are. */
 function withBodyForm(row: PromptRow): PromptRow | string {
-  const { openaiBody, endpoint } = row.request;
-  const answerForm = openaiBody === undefined || endpoint !== undefined ? undefined : formOfBody(openaiBody);
+  const answerForm = formOfRequest(row.request);
   if (answerForm === undefined || typeof answerForm === "string") return answerForm ?? row;
   return { ...row, request: { ...row.request, answerForm } };
 }

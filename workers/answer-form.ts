@@ -40,8 +40,9 @@ export function withFormInWords(
 export function inWordsIfRefused(call: Endpoint["call"]): Endpoint["call"] {
   const refused = new Set<string>();
   return async (row) => {
-    const { answerForm } = row.request;
-    if (answerForm === undefined) return call(row);
+    const { answerForm, anthropicBody, endpoint } = row.request;
+    // Bodies for other endpoints, and Anthropic's params, are sent as they are.
+    if (answerForm === undefined || anthropicBody !== undefined || endpoint !== undefined) return call(row);
     const asked = withRoomForChoice(row, answerForm);
     const key = `${asked.model} ${JSON.stringify(answerForm)}`;
     if (refused.has(key)) return call({ ...asked, formInWords: true });

@@ -60,9 +60,14 @@ function repairRequest(request: PromptRequest, answer: string, complaint: string
     { role: "assistant" as const, content: answer.trim() === "" ? "(no answer)" : answer },
     { role: "user" as const, content: `That answer cannot be used: ${complaint}. ${wanted}` },
   ];
-  const { openaiBody: body } = request;
+  const { openaiBody: body, anthropicBody: params, endpoint } = request;
+  const after = (messages: unknown): unknown[] => [...(messages as Message[]), ...repair];
+  if (params !== undefined) return { ...request, anthropicBody: { ...params, messages: after(params.messages) } };
   if (body === undefined) return { ...request, messages: [...request.messages, ...repair] };
-  return { ...request, openaiBody: { ...body, messages: [...(body.messages as Message[]), ...repair] } };
+  if (endpoint === undefined) return { ...request, openaiBody: { ...body, messages: after(body.messages) } };
+  // What a response is asked with may be a text alone.
+  const asked = Array.isArray(body.input) ? body.input : [{ role: "user", content: body.input }];
+  return { ...request, openaiBody: { ...body, input: after(asked) } };
 }
 
 /** The last answer with what both have taken. */

@@ -91,6 +91,28 @@ describe.concurrent("lines in OpenAI's format", () => {
     ]);
   });
 
+  it("for responses that ask for JSON by a schema agree field by field, once they are JSON", async () => {
+    const { backends, more } = await given('{"city":"Bern"}', '{ "city": "bern" }', "Basel");
+    backends[2]!.setBehaviour({ answer: ({ ask }) => (ask === 1 ? "It is Bern." : '{"city":"BERN"}') });
+    const { client } = await givenServer(server, { config: more });
+    const endpoint = "/v1/responses";
+    const body = { model: "small", input: "#one", text: { format: { type: "json_schema", name: "place", schema } } };
+    const lines = jsonl({
+      custom_id: "one",
+      method: "POST",
+      url: endpoint,
+      body,
+      consensus: { ...consensus, threshold: 1 },
+    });
+    const batch = await untilEnded(client, (await givenBatchOf(client, lines, { endpoint })).id);
+    expect(await linesOfFile(client, batch.output_file_id)).toMatchObject([
+      {
+        response: { body: { object: "response" } },
+        consensus: { agreed: true, by: "fields", votes: [{ attempts: 1 }, { attempts: 1 }, { attempts: 2 }] },
+      },
+    ]);
+  });
+
   it("are judged by what they ask, whatever stands in their messages", async () => {
     const { backends, more } = await given("Bern", "It is Bern", '{"groups":[[1,2]]}');
     const { client } = await givenServer(server, { config: more });
@@ -134,20 +156,26 @@ describe.concurrent("requests of Anthropic's batches", () => {
     ]);
   });
 
-  it("come back as the message of Anthropic's API itself where its models agree", async () => {
+  it("come back as the message of Anthropic's API itself where its models agree, field by field on JSON by a schema", async () => {
     const project = await givenProject();
     const config = JSON.parse(readFileSync(project.path("models.json"), "utf8"));
     const { baseUrl } = project.backend;
     config.tiers.claude = { provider: "anthropic", baseUrl, location: "local" };
     for (const name of ["haiku", "sonnet"]) config.models[name] = { tier: "claude", model: `claude-${name}` };
     project.write("models.json", JSON.stringify(config));
-    project.backend.setBehaviour({ answer: () => "Bern" });
-    project.write("in.jsonl", jsonl({ ...request, consensus: { models: ["haiku", "sonnet"], threshold: 1 } }));
+    project.backend.setBehaviour({
+      answer: ({ body }) => (body.model === "claude-haiku" ? '{"city":"Bern"}' : '{ "city": "bern" }'),
+    });
+    const params = { ...request.params, output_config: { format: { type: "json_schema", schema } } };
+    project.write("in.jsonl", jsonl({ ...request, params, consensus: { models: ["haiku", "sonnet"], threshold: 1 } }));
     expect(await project.run()).toMatchObject({ code: 0 });
     const [result] = readResults(project.output) as unknown as Record<string, unknown>[];
     // Not one of our making, which has the usage of all votes.
     expect(result).toMatchObject({
-      result: { message: { model: "claude-haiku", content: [{ text: "Bern" }], usage: { output_tokens: 5 } } },
+      result: {
+        message: { model: "claude-haiku", content: [{ text: '{"city":"Bern"}' }], usage: { output_tokens: 5 } },
+      },
+      consensus: { agreed: true, by: "fields" },
     });
   });
 });

@@ -12,11 +12,16 @@ const answered = (text: string): Outcome => ({
 });
 const choices: AnswerForm = { choices: ["good", "bad"] };
 
+const ask = (answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) =>
+  askRequest(
+    { messages: [{ role: "user" as const, content: "Well?" }], ...(answerForm && { answerForm }) },
+    ...outcomes,
+  );
+
 /** Asks a row whose calls end so, one after the other. */
-async function ask(answerForm: AnswerForm | undefined, ...outcomes: Outcome[]) {
+async function askRequest(request: PromptRequest, ...outcomes: Outcome[]) {
   const requests: PromptRequest[] = [];
   const attempts: number[] = [];
-  const request = { messages: [{ role: "user" as const, content: "Well?" }], ...(answerForm && { answerForm }) };
   const payload: RowPayload = { id: "a", task: null, private: false, route: ["model"], request };
   const model = {
     alias: "model",
@@ -91,6 +96,29 @@ it("a second one that does not fit either fails the row, and is kept and paid fo
     },
   });
   expect(line()).not.toHaveProperty("json");
+});
+
+it.each<[string, Partial<PromptRequest>, (request: PromptRequest | undefined) => unknown]>([
+  ["a chat body", { openaiBody: { messages: [{ role: "user", content: "Well?" }] } }, (r) => r?.openaiBody?.messages],
+  ["a response's text", { openaiBody: { input: "Well?" }, endpoint: "/v1/responses" }, (r) => r?.openaiBody?.input],
+  [
+    "a response's items",
+    { openaiBody: { input: [{ role: "user", content: "Well?" }] }, endpoint: "/v1/responses" },
+    (r) => r?.openaiBody?.input,
+  ],
+  [
+    "Anthropic's params",
+    { anthropicBody: { messages: [{ role: "user", content: "Well?" }] } },
+    (r) => r?.anthropicBody?.messages,
+  ],
+])("%s is followed by the answer that does not fit and what is wrong with it", async (_what, own, askedIn) => {
+  const request = { messages: [], answerForm: choices, ...own };
+  const { requests } = await askRequest(request, answered("so-so"), answered("bad"));
+  expect(askedIn(requests[1])).toEqual([
+    { role: "user", content: "Well?" },
+    { role: "assistant", content: "so-so" },
+    { role: "user", content: expect.stringContaining("That answer cannot be used") },
+  ]);
 });
 
 it("an empty answer is shown as such, since some servers refuse an empty message", async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { consensus, readConsensus } from "../../config/consensus-rule.ts";
 import { text } from "../../config/schema-parts.ts";
 import { answerFormOf } from "../../intake/answer-form.ts";
 import { type Input, openInput } from "../../intake/open-input.ts";
@@ -10,6 +11,7 @@ import { isRowField } from "../../intake/row-fields.ts";
 import { writeSpool } from "../../intake/spool.ts";
 import { parseTemplate, type Template } from "../../intake/template.ts";
 import { UserError } from "../../job/errors.ts";
+import { createRuleCheck } from "../../routing/consensus-rule.ts";
 import { modelsNamed } from "../../routing/named-models.ts";
 import type { McpContext } from "./context.ts";
 import { isPrivate, longText } from "./question.ts";
@@ -45,6 +47,11 @@ export const rowsFields = {
     .min(2, "a list of at least two texts")
     .optional()
     .describe("Every answer is one of these."),
+  consensus: consensus
+    .optional()
+    .describe(
+      "Several models are asked of every row that brings no consensus of its own, whatever model it names; its answer is what they agree on.",
+    ),
   private: isPrivate,
 };
 
@@ -77,6 +84,12 @@ export async function withRows<Value>(
     throw new UserError(`task: unknown task "${task.slice(0, 100)}"; list_models names those there are`);
   }
   if (model !== undefined) modelsNamed(config, [model], "model");
+  if (model !== undefined && given.consensus !== undefined) {
+    throw new UserError("expected model or consensus, found both; leave one out");
+  }
+  const rule = given.consensus === undefined ? undefined : readConsensus(given.consensus);
+  const wrongRule = rule === undefined || typeof rule === "string" ? rule : createRuleCheck(config)(rule);
+  if (wrongRule !== undefined) throw new UserError(wrongRule);
   const form = answerFormOf(given);
   if (typeof form === "string") throw new UserError(form);
   const template = given.prompt === undefined ? undefined : parseTemplate(given.prompt, "prompt");
@@ -86,6 +99,7 @@ export async function withRows<Value>(
   const metadata = {
     ...(task === undefined ? {} : { task }),
     ...(given.private === true ? { private: "true" } : {}),
+    ...(rule === undefined ? {} : { consensus: JSON.stringify(rule) }),
   };
   const reader = lines.of(metadata);
   const parse = createRowParser({

@@ -58,7 +58,12 @@ function readArguments<Input extends z.ZodObject>(
 /** The messages of the schemas say what was expected; texts that were found are not repeated, they may be private. */
 function complaintsOf(issue: z.core.$ZodIssue, given: unknown, names: readonly string[]): string[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => `unknown argument "${key.slice(0, 60)}": ${suggestName(key.slice(0, 60), names)}`);
+    // The message of an object inside is the list of its keys.
+    const [where, known] =
+      issue.path.length === 0 ? ["", names] : [`${issue.path.join(".")}: `, issue.message.split(", ")];
+    return issue.keys.map(
+      (key) => `${where}unknown argument "${key.slice(0, 60)}": ${suggestName(key.slice(0, 60), known)}`,
+    );
   }
   const found = issue.path.reduce<unknown>(
     (at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part],
