@@ -25,7 +25,7 @@ const callOf = (id: number, name: string, given: object) => ({
 describe.concurrent("promptfleet mcp", () => {
   it("says nothing but the protocol on stdout, survives lines that are none, and ends with its client", async () => {
     const project = await givenProject();
-    const nested = '{"a":'.repeat(20_000) + "1" + "}".repeat(20_000);
+    const nested = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
     const lines = [
       initialize,
       "this is no JSON",
