@@ -124,7 +124,9 @@ function noConsensus({ rule, form, votes }: Voting, none: None, notes: readonly 
     ...(empty.length === 0 ? [] : [`an empty answer of ${empty.map(({ model }) => model).join(", ")}`]),
     ...(similarity === undefined || rule.similarity === undefined
       ? []
-      : [`the two most alike of the others have a similarity of ${similarity}, needed is ${rule.similarity.atLeast}`]),
+      : [
+          `of the answers that differ the two most alike have a similarity of ${similarity}, needed is ${rule.similarity.atLeast}`,
+        ]),
     ...notes,
   ].join("; ");
   return { kind: "no-consensus", share, by, ...(similarity === undefined ? {} : { similarity }), fields, message };

@@ -108,6 +108,40 @@ describe.concurrent("with economy", () => {
   });
 });
 
+describe.concurrent("a slow model", () => {
+  /** It takes calls, and answers none of them before it has slots. */
+  const slow = (answer: string) => givenBackend({ slots: 0, answer: () => answer });
+  const awake = { slots: Number.POSITIVE_INFINITY };
+
+  it("is waited for by rows that the others have settled, so that its vote shows, and by no other row", async () => {
+    const [a, b, c] = [await says("Bern"), await says("bern"), await slow("Zürich")];
+    const rows = [...givenRows(10, { consensus: twoOfThree }), ...givenRows(50, {}, "plain")];
+    const config = configOf(server, { a, b, c });
+    const started = await startRun({ server, config, folder: temporaryFolder(), rows });
+    await until("all but its own answers", () => started.answered() === 50 && c.inFlight === 10);
+    expect([a.requests(), b.requests()]).toEqual([60, 10]);
+    c.setBehaviour(awake);
+    const results = await started.finish();
+    expect(results[9]).toMatchObject({
+      text: "Bern",
+      consensus: { share: 0.666667, votes: [{}, {}, { text: "Zürich", agreed: false, attempts: 1 }] },
+    });
+  });
+
+  it("is not waited for with economy, but where the others differ and it decides", async () => {
+    const [a, c] = [await says("Bern"), await slow("Bern")];
+    const b = await givenBackend({ answer: ({ key }) => (key === "r7" ? "Zürich" : "Bern") });
+    const rows = givenRows(20, { consensus: { ...twoOfThree, economy: true } });
+    const config = configOf(server, { a, b, c });
+    const started = await startRun({ server, config, folder: temporaryFolder(), rows });
+    await until("the rows that the others have settled", () => started.answered() === 19 && c.inFlight === 1);
+    c.setBehaviour(awake);
+    const results = await started.finish();
+    expect(results[7]!.consensus!.votes).toMatchObject([{ agreed: true }, { agreed: false }, { agreed: true }]);
+    expect(c.requests()).toBe(1);
+  });
+});
+
 describe.concurrent("a model that is down", () => {
   const down = { provider: "openai-compatible", fallbackAfterMs: 500 } as const;
 

@@ -86,7 +86,7 @@ describe.concurrent("texts that differ in their words", () => {
     [
       "are not alike enough",
       async () => (await embeds({ ...capitals, "It is Bern": [1, 1, 0] })).backend,
-      /; the two most alike of the others have a similarity of 0\.8\d+, needed is 0\.9$/,
+      /; of the answers that differ the two most alike have a similarity of 0\.8\d+, needed is 0\.9$/,
     ],
     [
       "cannot be had, as their model is none for that",

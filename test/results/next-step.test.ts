@@ -207,7 +207,7 @@ describe("free texts that are compared by their embeddings", () => {
       by: "similarity",
       similarity: 0.866025,
       message:
-        "the largest share for one answer is 66.7 %, needed are 100 %; the two most alike of the others have a similarity of 0.866025, needed is 0.9",
+        "the largest share for one answer is 66.7 %, needed are 100 %; of the answers that differ the two most alike have a similarity of 0.866025, needed is 0.9",
     });
   });
 
