@@ -1,4 +1,6 @@
+import { dirname } from "node:path";
 import type { ModelConfig } from "./config/config.ts";
+import { watchFolder } from "./config/folder-watch.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Input } from "./intake/open-input.ts";
 import { type OwnedBatch, ownBatch } from "./own-batch.ts";
@@ -48,6 +50,7 @@ export async function startFileBatch(options: FileBatchOptions): Promise<FileBat
   const { fleet, state, workPath, budgetUsd, deadlineMs } = options;
   const { batchId } = state;
   writeRunState(workPath, state);
+  const disk = watchFolder(dirname(workPath));
   const budget = createRunBudget(fleet.redis, fleet.names, batchId, budgetUsd, state.spentUsd ?? 0);
   await budget.announce();
   const announceAgain = () => void budget.announce().catch(() => {});
@@ -66,7 +69,9 @@ export async function startFileBatch(options: FileBatchOptions): Promise<FileBat
       ? undefined
       : budget.watch({
           recorded: () => owned.progress.answered + owned.progress.failed,
-          remember: (spentUsd) => writeRunState(workPath, { ...state, spentUsd }),
+          remember(spentUsd) {
+            if (disk.look() === undefined) writeRunState(workPath, { ...state, spentUsd });
+          },
           onSpent: () => options.onBudgetSpent?.(),
         });
 

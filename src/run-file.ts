@@ -15,7 +15,7 @@ import { formatCsvHeader, formatCsvRow, formatFlatLine, formatOpenaiLine } from 
 import { openOutput } from "./results/output-target.ts";
 import { type RunState, readRunState, refuseChangedInput, removeRunFiles } from "./results/run-state.ts";
 import { findSegments } from "./results/segments.ts";
-import { writeInInputOrder } from "./results/write-output.ts";
+import { checkSegments, writeInInputOrder } from "./results/write-output.ts";
 import { type RunSnapshot, type RunSummary, snapshotOf, summaryOf } from "./run-report.ts";
 
 export interface RunFileOptions {
@@ -173,6 +173,7 @@ function readAnyRunState(workPath: string): RunState | undefined {
 }
 
 async function assemble({ output, format, lines }: RunFileOptions, batch: OwnedBatch): Promise<void> {
+  checkSegments(batch.segmentPaths);
   const writer = await openOutput(output);
   try {
     const isCsv = /\.csv(\.gz)?$/.test(output);

@@ -11,7 +11,6 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { connect } from "node:net";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,6 +19,7 @@ import type { RedisAddress } from "./connection.ts";
 import { takeLock } from "./lock-file.ts";
 import { identityOfThisProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 import type { RedisBinary } from "./redis-binary.ts";
+import { answers, shutDown } from "./redis-socket.ts";
 
 /** A private redis-server shared by the runs of one data directory. */
 export interface EmbeddedRedis {
@@ -75,11 +75,14 @@ async function joinIn(dataDirectory: string, binary: RedisBinary): Promise<Embed
       address,
       joinedAlone: others === 0,
       ...(notice === undefined ? {} : { notice }),
-      leave: () =>
-        whileLocked(directory, async () => {
+      async leave() {
+        // Its disk went: the server lives on as after a SIGKILL, and is adopted once the disk is there again.
+        if (!existsSync(clients)) return;
+        await whileLocked(directory, async () => {
           rmSync(ownFile, { force: true });
           if (livingClients(clients) === 0) await shutDown(socketPath);
-        }),
+        });
+      },
     };
   });
 }
@@ -212,38 +215,4 @@ async function launch(directory: string, socketPath: string, binary: RedisBinary
     await sleep(5);
   }
   return { log: `${readFileSync(logPath, "utf8")}\n${ended ?? "no answer"}` };
-}
-
-/** True when a server at this socket answers PING; one that is loading its file is waited for. */
-async function answers(socketPath: string): Promise<boolean> {
-  for (;;) {
-    const reply = await ask(socketPath, "PING");
-    if (reply.startsWith("+PONG")) return true;
-    if (!reply.startsWith("-LOADING")) return false;
-    await sleep(100);
-  }
-}
-
-/** One inline command on a socket of its own: works before any client library would. */
-function ask(socketPath: string, command: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(socketPath);
-    socket.setTimeout(5_000, () => socket.destroy());
-    socket.once("connect", () => socket.write(`${command}\r\n`));
-    socket.once("data", (data) => {
-      resolve(data.toString());
-      socket.destroy();
-    });
-    socket.once("error", () => resolve(""));
-    socket.once("close", () => resolve(""));
-  });
-}
-
-async function shutDown(socketPath: string): Promise<void> {
-  await ask(socketPath, "SHUTDOWN NOSAVE");
-  const deadline = performance.now() + startDeadlineMs;
-  while (existsSync(socketPath) && (await answers(socketPath))) {
-    if (performance.now() > deadline) throw new UserError(`the embedded Redis at ${socketPath} did not shut down`);
-    await sleep(20);
-  }
 }

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { closeSync, constants, fdatasync, fdatasyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { type FolderWatch, watchFolder } from "../config/folder-watch.ts";
 import type { AuditedCall } from "../job/audited-call.ts";
 import { messageOf } from "../job/errors.ts";
 import { chainEnds } from "./audit-chains.ts";
@@ -55,6 +56,7 @@ interface Group {
 export function openAudit({ directory, processId, identity, now = () => new Date() }: AuditOptions): AuditChain {
   let key: string | undefined;
   let open: OpenFile | undefined;
+  let disk: FolderWatch | undefined;
   let group: Group | undefined;
   let seal = 0;
   let link = firstLink(processId);
@@ -91,10 +93,13 @@ export function openAudit({ directory, processId, identity, now = () => new Date
 
   /** The file of this day; the one of the day before says that it goes on here. */
   function fileOf(day: string): OpenFile {
+    const gone = open?.day === day ? disk?.trouble() : disk?.look();
+    if (gone !== undefined) throw new Error(gone);
     if (open?.day === day) return open;
     key ??= readAuditKey(directory);
     const folder = join(directory, day);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    disk ??= watchFolder(directory);
     const others = chainEnds(directory, processId);
     const before = open;
     if (before !== undefined) {

@@ -2,10 +2,12 @@ import { closeSync, createReadStream, existsSync, openSync, readdirSync, readSyn
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { watchFolder } from "../config/folder-watch.ts";
 import { rowOfPlace, slotOfPlace } from "../job/consensus.ts";
 import { messageOf, UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
+import { OutputError } from "./output-target.ts";
 import { voidedIn } from "./void-results.ts";
 
 /** A recorded result on its way to disk. */
@@ -45,6 +47,7 @@ const headOf = (batchId: string): string => `batch ${batchId}\n`;
 /** @param batchId stands in its first line, so that no segment is taken for one of another run. */
 export async function createSegment(path: string, batchId?: string): Promise<SegmentWriter> {
   const file: FileHandle = await open(path, "ax", 0o600);
+  const disk = watchFolder(dirname(path));
   let size = 0;
   if (batchId !== undefined) {
     await file.appendFile(headOf(batchId));
@@ -53,6 +56,8 @@ export async function createSegment(path: string, batchId?: string): Promise<Seg
   return {
     path,
     async append(group) {
+      const gone = disk.trouble();
+      if (gone !== undefined) throw existsSync(path) ? backElsewhere(path) : new DiskGone(gone);
       const offsets: number[] = [];
       const parts: string[] = [];
       let end = size;
@@ -74,6 +79,15 @@ export async function createSegment(path: string, batchId?: string): Promise<Seg
     },
     close: () => file.close(),
   };
+}
+
+class DiskGone extends Error {}
+
+/** What we have open leads to a device that is no more. */
+function backElsewhere(path: string): OutputError {
+  return new OutputError(
+    `the disk of ${path} went, and is there again as another device; run the same command again, which goes on from here`,
+  );
 }
 
 const voteMark = "v".charCodeAt(0);
@@ -173,7 +187,7 @@ export function rowsBeyondInput(outputPath: string, stored: number, rows: number
   );
 }
 
-/** Appends, however long it takes until the disk has room. */
+/** Appends, however long it takes until the disk has room, or is there again. */
 export async function appendWhenThereIsRoom(
   segment: SegmentWriter,
   group: readonly Recorded[],
@@ -186,7 +200,10 @@ export async function appendWhenThereIsRoom(
       onWait(undefined);
       return offsets;
     } catch (error) {
-      onWait(`cannot write ${segment.path}: ${messageOf(error)}; make room, the run goes on by itself`);
+      if (error instanceof OutputError) throw error;
+      const trouble =
+        error instanceof DiskGone ? error.message : `cannot write ${segment.path}: ${messageOf(error)}; make room`;
+      onWait(`${trouble}, the run goes on by itself`);
       if (isStopping()) throw error;
       await sleep(1_000);
     }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/config.ts";
+import { type FolderWatch, watchFolder } from "../config/folder-watch.ts";
 import type { FleetNames } from "../queue/names.ts";
 import { redisScript } from "../queue/redis-script.ts";
 
@@ -42,6 +43,7 @@ export function createSpendLedger(
 ): SpendLedger {
   const script = redisScript(redis, new URL("./spend-ledger.lua", import.meta.url), 1);
   const written = new Map<string, string>();
+  let disk: FolderWatch | undefined;
 
   async function syncTier(tier: string): Promise<void> {
     const path = join(directory, `${encodeURIComponent(names.queuePrefix)}-${tier}.json`);
@@ -50,7 +52,10 @@ export function createSpendLedger(
     const [day, spent, reserved] = (reply as string[]).map(Number) as [number, number, number];
     const text = `${JSON.stringify({ day, spent, reserved } satisfies DaySpend)}\n`;
     if (written.get(tier) === text) return;
+    const gone = disk?.look();
+    if (gone !== undefined) throw new Error(gone);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    disk ??= watchFolder(directory);
     writeFileSync(`${path}.${process.pid}.tmp`, text, { mode: 0o600 });
     renameSync(`${path}.${process.pid}.tmp`, path);
     written.set(tier, text);

@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { UserError } from "../job/errors.ts";
 import type { ResultLine } from "../job/result.ts";
 import type { RowTable } from "../job/row-table.ts";
+import { OutputError } from "./output-target.ts";
 
 /** Where finished lines go; openOutput() of output-target.ts gives one. */
 export interface LineSink {
@@ -38,6 +39,11 @@ export async function writeInInputOrder(
   }
 }
 
+/** @throws OutputError when one of them is not there: nothing is to be written beside where they were. */
+export function checkSegments(segmentPaths: readonly string[]): void {
+  for (const path of segmentPaths) closeSync(openSegment(path));
+}
+
 /** One line of a segment. */
 export function readLineOf(path: string, offset: number): string {
   const reader = openLineReader(path);
@@ -55,7 +61,9 @@ function openSegment(path: string): number {
     return openSync(path, "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new UserError(`${path} is no longer there: somebody removed it while the run went on; ${mend}`);
+    throw new OutputError(
+      `${path} is no longer there: it was removed, or its disk unmounted, while the run went on; ${mend}`,
+    );
   }
 }
 

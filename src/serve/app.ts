@@ -1,4 +1,5 @@
-import express, { type Express, type Router } from "express";
+import express, { type Express, type RequestHandler, type Router } from "express";
+import { type FolderWatch, watchFolder } from "../config/folder-watch.ts";
 import { anthropicModelRoutes } from "./anthropic-model-routes.ts";
 import { batchRoutes } from "./batch-routes.ts";
 import { boardRoutes } from "./board.ts";
@@ -19,7 +20,8 @@ import { tierRoutes } from "./tier-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
 export function createApp(context: ServeContext): Express {
-  return createGuarded(context, [
+  const disk = watchFolder(context.directory);
+  const routes = [
     ownershipRoutes(context),
     fileRoutes(context),
     batchRoutes(context),
@@ -32,7 +34,8 @@ export function createApp(context: ServeContext): Express {
     mcpRoutes(context),
     boardRoutes(context),
     dashboardRoutes(context),
-  ]);
+  ];
+  return createGuarded(context, [refuseWithout(disk), ...routes], disk);
 }
 
 /** The pages of one run: to look at it, not to send it anything. */
@@ -44,7 +47,19 @@ export function createRunApp(context: ServeContext): Express {
   ]);
 }
 
-function createGuarded(context: ServeContext, features: readonly Router[]): Express {
+/** Of a disk that is gone nothing could be told that is true, and what is sent would come to lie under the mount. */
+function refuseWithout(disk: FolderWatch): RequestHandler {
+  return (request, _response, next) => {
+    const gone = request.path.startsWith("/v1/") ? disk.trouble() : undefined;
+    next(gone === undefined ? undefined : new HttpError(503, gone));
+  };
+}
+
+function createGuarded(
+  context: ServeContext,
+  features: readonly (Router | RequestHandler)[],
+  disk?: FolderWatch,
+): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -54,7 +69,7 @@ function createGuarded(context: ServeContext, features: readonly Router[]): Expr
 
   app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
   app.get("/readyz", (_request, response) => {
-    const trouble = context.fleet.redisTrouble();
+    const trouble = disk?.trouble() ?? context.fleet.redisTrouble();
     response.status(trouble === undefined ? 200 : 503).json({ status: trouble ?? "ok" });
   });
 

@@ -6,7 +6,7 @@ import type { OwnedBatch } from "../own-batch.ts";
 import { openOutput } from "../results/output-target.ts";
 import { readJsonObjects } from "../results/read-results.ts";
 import { findSegments, readSegment } from "../results/segments.ts";
-import { writeInInputOrder } from "../results/write-output.ts";
+import { checkSegments, writeInInputOrder } from "../results/write-output.ts";
 import type { BatchCounts, BatchRecord, BatchUsage } from "./batch-record.ts";
 import type { BatchPlace } from "./batch-store.ts";
 import type { Files } from "./files.ts";
@@ -22,6 +22,7 @@ export interface BatchTotals {
 
 /** All results in input order; there whole or not at all. */
 export async function writeResults({ table, segmentPaths }: OwnedBatch, { resultsPath }: BatchPlace): Promise<void> {
+  checkSegments(segmentPaths);
   const writer = await openOutput(resultsPath);
   try {
     await writeInInputOrder(table, table.length, segmentPaths, undefined, writer);

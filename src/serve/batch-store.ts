@@ -133,7 +133,8 @@ export function openBatchStore(directory: string): BatchStore {
         return wish;
       });
     },
-    ids: () => readdirSync(directory).filter((name) => idPattern.test(name)),
+    // A disk that went has none to tell of.
+    ids: () => (existsSync(directory) ? readdirSync(directory).filter((name) => idPattern.test(name)) : []),
     remove(id) {
       const aside = join(directory, `.new-${id}`);
       ended.delete(id);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
+import { watchFolder } from "../config/folder-watch.ts";
 import type { Fleet } from "../fleet.ts";
 import { durationMsOf } from "../job/duration.ts";
 import { messageOf, UserError } from "../job/errors.ts";
@@ -44,6 +45,8 @@ const tryAgainAfterMs = 10_000;
 export function openBatches(options: OpenBatchesOptions): OpenBatches {
   const { config, fleet, files, lines } = options;
   const store = openBatchStore(options.directory);
+  const disk = watchFolder(options.directory);
+  let diskTrouble: string | undefined;
   const running = new Map<string, { readonly batch: RunningBatch; readonly done: Promise<void> }>();
   const shares = createWindowShares();
   /** Batches that could not go on for now, and why. */
@@ -142,14 +145,28 @@ export function openBatches(options: OpenBatchesOptions): OpenBatches {
       else settled.add(id);
     }
   }
+
+  /** A disk that is full or away ends no server: the next turn tries again. */
+  function turn(action: () => void): void {
+    let trouble = disk.trouble();
+    try {
+      if (trouble === undefined) action();
+    } catch (error) {
+      trouble = messageOf(error);
+    }
+    if (trouble !== undefined && trouble !== diskTrouble) options.onTrouble(`${trouble}; the server goes on by itself`);
+    diskTrouble = trouble;
+  }
+
   takeUpAll();
-  const takingUp = setInterval(takeUpAll, takeUpEveryMs);
-  const ticking = setInterval(() => {
+  const takingUp = setInterval(() => turn(takeUpAll), takeUpEveryMs);
+  const ticking = setInterval(() => turn(tickAll), tickEveryMs);
+  function tickAll(): void {
     for (const [id, { batch }] of running) {
       for (const wish of store.takeWishes(id)) batch.fulfil(wish);
       batch.tick();
     }
-  }, tickEveryMs);
+  }
 
   return {
     async create({ api, input, endpoint, completionWindow, metadata, owner, weight = 1 }) {

@@ -1,8 +1,12 @@
-import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createSegment, findSegments, readSegment, segmentPath } from "../../src/results/segments.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+
+/** A folder is looked at five times a second. */
+const watchedEveryMs = 250;
 
 async function readAll(path: string) {
   const all = [];
@@ -40,6 +44,22 @@ describe("a segment", () => {
     await writer.close();
     expect(readFileSync(path, "utf8").split("\n")[0]).toBe("batch a1b2");
     expect(await readAll(path)).toEqual([{ row: 7, line: '{"id":"a"}', offset }]);
+  });
+
+  it("is written no further while its disk is gone, and from where it was when that is back", async () => {
+    const [folder, away] = [join(temporaryFolder(), "disk"), join(temporaryFolder(), "away")];
+    mkdirSync(folder);
+    const path = segmentPath(join(folder, "out.jsonl"), 1);
+    const writer = await createSegment(path);
+    await writer.append([{ row: 1, line: "{}" }]);
+    renameSync(folder, away);
+    await setTimeout(watchedEveryMs);
+    await expect(writer.append([{ row: 2, line: "{}" }])).rejects.toThrow(/the disk of .*disk is gone/);
+    renameSync(away, folder);
+    await setTimeout(watchedEveryMs);
+    await writer.append([{ row: 3, line: "{}" }]);
+    await writer.close();
+    expect((await readAll(path)).map(({ row }) => row)).toEqual([1, 3]);
   });
 
   it.each([

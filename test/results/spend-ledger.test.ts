@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { fleetNames } from "../../src/queue/names.ts";
@@ -76,6 +76,20 @@ describe("the ledger of a day", () => {
     expect(await spent()).toBe("0");
     await open().sync();
     expect(await spent()).toBe("700");
+  });
+
+  it("is written nowhere else when its disk goes, and goes on when that is back", async () => {
+    const { open, key, day } = given();
+    const [directory, away] = [join(temporaryFolder(), "spend"), join(temporaryFolder(), "away")];
+    const ledger = open(directory);
+    await ledger.sync();
+    renameSync(directory, away);
+    await server.client.hset(key, `${day}:spent`, 700);
+    await expect(ledger.sync()).rejects.toThrow(/the disk of .*spend is gone/);
+    expect(existsSync(directory)).toBe(false);
+    renameSync(away, directory);
+    await ledger.sync();
+    expect(readFileSync(join(directory, readdirSync(directory)[0]!), "utf8")).toContain('"spent":700');
   });
 
   it("tells Redis nothing when its file cannot be read, so that the tier waits", async () => {

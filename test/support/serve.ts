@@ -98,7 +98,7 @@ export async function givenServeProcess(options: ProjectOptions = {}, ...args: s
   return startServe(project, await freePort(), args);
 }
 
-async function startServe(project: Project, port: number, args: readonly string[]): Promise<ServeProcess> {
+export async function startServe(project: Project, port: number, args: readonly string[]): Promise<ServeProcess> {
   const process = project.start(["serve", "--port", String(port), ...args]);
   let ended: string | undefined;
   void process.ended.then(({ code, stderr }) => {
