@@ -3,7 +3,7 @@ import { type FolderWatch, watchFolder } from "../config/folder-watch.ts";
 import { anthropicModelRoutes } from "./anthropic-model-routes.ts";
 import { batchRoutes } from "./batch-routes.ts";
 import { boardRoutes } from "./board.ts";
-import { limitBodies } from "./bodies.ts";
+import { limitBodies, limitUploads } from "./bodies.ts";
 import type { ServeContext } from "./context.ts";
 import { dashboardRoutes } from "./dashboard.ts";
 import { fileRoutes } from "./file-routes.ts";
@@ -65,7 +65,8 @@ function createGuarded(
   app.set("query parser", "simple");
   // A proxy on this machine says who asks it.
   app.set("trust proxy", "loopback");
-  app.use(securityHeaders());
+  const { limits } = context.config.serve;
+  app.use(securityHeaders(), limitBodies(limits));
 
   app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
   app.get("/readyz", (_request, response) => {
@@ -73,7 +74,7 @@ function createGuarded(
     response.status(trouble === undefined ? 200 : 503).json({ status: trouble ?? "ok" });
   });
 
-  app.use(limitBodies(context.config.serve.limits), guard(context));
+  app.use(guard(context), limitUploads(limits));
   for (const routes of features) app.use(routes);
 
   app.use((request) => {

@@ -21,38 +21,46 @@ export interface BodyPatience {
   readonly leastBytes: number;
   /** Any other body must be whole after this; default 5 min. */
   readonly longestMs: number;
+  /** An answer that needs not the rest of a body is read by the client before the connection is cut; default 5 s. */
+  readonly lingerMs: number;
 }
 
-const usualPatience: BodyPatience = { lookEveryMs: 20_000, leastBytes: 20_480, longestMs: 300_000 };
-/** An answer that needs not the rest of a body is read by the client before the connection is cut. */
-const lingerMs = 5_000;
+const usualPatience: BodyPatience = { lookEveryMs: 20_000, leastBytes: 20_480, longestMs: 300_000, lingerMs: 5_000 };
 
 /** What a form adds to the file that it brings; the file itself is measured as it comes. */
 const formBytes = 65_536;
 
-/** Refuses bodies that are too large and uploads that are too many, and cuts off clients that send a byte now and then. */
+/** Refuses bodies that are too large, and cuts off clients that send a byte now and then. */
 export function limitBodies(limits: ServeLimits, patience: BodyPatience = usualPatience): RequestHandler {
-  let uploads = 0;
   return (request, response, next) => {
     if (!hasBody(request)) return next();
-    const isUpload = request.method === "POST" && /^\/v1\/files\/?$/i.test(request.path);
-    const most = isUpload ? limits.maxFileBytes + formBytes : limits.maxBodyBytes;
+    watchBody(request, response, isUpload(request) ? Number.POSITIVE_INFINITY : patience.longestMs, patience);
+    const most = isUpload(request) ? limits.maxFileBytes + formBytes : limits.maxBodyBytes;
     if (Number(request.headers["content-length"] ?? 0) > most) {
       throw new HttpError(413, `the body has more than ${most} bytes, which is the most that this server takes`);
     }
-    if (isUpload && uploads >= limits.maxUploadsAtOnce) {
-      response.setHeader("Retry-After", "5");
-      throw new HttpError(429, `${uploads} uploads are under way, which is the most at once: try again soon`);
-    }
-    if (isUpload) uploads++;
-    response.once("close", () => {
-      if (isUpload) uploads--;
-    });
-    watchBody(request, response, isUpload ? Number.POSITIVE_INFINITY : patience.longestMs, patience);
     next();
   };
 }
 
+/** Refuses uploads that are too many at once. Behind the guard: who may not upload takes nobody's place. */
+export function limitUploads({ maxUploadsAtOnce }: Pick<ServeLimits, "maxUploadsAtOnce">): RequestHandler {
+  let uploads = 0;
+  return (request, response, next) => {
+    if (!hasBody(request) || !isUpload(request)) return next();
+    if (uploads >= maxUploadsAtOnce) {
+      response.setHeader("Retry-After", "5");
+      throw new HttpError(429, `${uploads} uploads are under way, which is the most at once: try again soon`);
+    }
+    uploads++;
+    response.once("close", () => {
+      uploads--;
+    });
+    next();
+  };
+}
+
+const isUpload = ({ method, path }: Request): boolean => method === "POST" && /^\/v1\/files\/?$/i.test(path);
 const hasBody = ({ headers }: Request): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
@@ -71,7 +79,7 @@ function watchBody(request: Request, response: Response, longestMs: number, pati
   const stop = () => clearInterval(timer);
   response.once("close", stop);
   response.once("finish", () => {
-    if (!request.complete) setTimeout(() => socket.destroy(), lingerMs).unref();
+    if (!request.complete) setTimeout(() => socket.destroy(), patience.lingerMs).unref();
   });
 }
 

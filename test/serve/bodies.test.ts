@@ -26,7 +26,7 @@ function converse(port: number, bytes: string): Conversation {
 
 const post = (path: string, length: number) =>
   `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`;
-const patience = { lookEveryMs: 50, leastBytes: 100, longestMs: 400 };
+const patience = { lookEveryMs: 50, leastBytes: 100, longestMs: 400, lingerMs: 100 };
 
 describe.concurrent("a client that takes its time", () => {
   it("is cut off when it does not say what it wants", async () => {
@@ -45,6 +45,32 @@ describe.concurrent("a client that takes its time", () => {
     clearInterval(drip);
     expect(heard()).toContain("408 Request Timeout");
     expect(heard()).toContain("the body came too slowly");
+  });
+
+  it.each([
+    ["too large", {}, 413],
+    ["one upload too many", {}, 429],
+    ["without a token", { withTokens: true }, 401],
+  ] as const)("is cut off soon after the answer when its body is refused as %s", async (_why, options, status) => {
+    const limits = { maxFileBytes: 1_000_000, maxUploadsAtOnce: 1 };
+    const { port, ask } = await givenGuarded({ withTokens: false, ...options, patience, serve: { limits } });
+    const drips: NodeJS.Timeout[] = [];
+    const drip = (length: number): Conversation => {
+      const conversation = converse(port, post("/v1/files", length));
+      drips.push(setInterval(() => conversation.socket.write("x".repeat(200)), 20));
+      return conversation;
+    };
+    if (status === 429) {
+      drip(900_000);
+      await until(
+        "an upload to be under way",
+        async () => (await ask("POST", "/v1/files", { body: "y" })).status === 429,
+      );
+    }
+    const { closed, heard } = drip(status === 413 ? 2_000_000 : 900_000);
+    await closed;
+    for (const timer of drips) clearInterval(timer);
+    expect(heard()).toContain(` ${status} `);
   });
 
   it("may upload for as long as enough comes, where any other body must be whole in time", async () => {

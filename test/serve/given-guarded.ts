@@ -6,7 +6,7 @@ import { buildConfig } from "../../src/config/build.ts";
 import type { Role } from "../../src/config/config.ts";
 import type { ServeFile } from "../../src/config/serve-schema.ts";
 import { createAccess } from "../../src/serve/access.ts";
-import { type BodyPatience, limitBodies, serverOptions } from "../../src/serve/bodies.ts";
+import { type BodyPatience, limitBodies, limitUploads, serverOptions } from "../../src/serve/bodies.ts";
 import { callerOf, guard } from "../../src/serve/guard.ts";
 import { securityHeaders } from "../../src/serve/headers.ts";
 import { answerError } from "../../src/serve/http-error.ts";
@@ -52,6 +52,7 @@ export async function givenGuarded(options: GuardedOptions = {}): Promise<Guarde
   const app: Express = express();
   app.set("query parser", "simple").set("trust proxy", "loopback");
   app.use(securityHeaders(), limitBodies(config.serve.limits, patience), guard({ access, config }));
+  app.use(limitUploads(config.serve.limits));
   if (options.routes !== undefined) app.use(options.routes);
   app.use(async (asked, response) => {
     let bytes = 0;
