@@ -22,6 +22,7 @@ export function collectBatch(
   epoch: () => number,
   store: (group: readonly Recorded[]) => Promise<void>,
   checkOwnership: () => Promise<void>,
+  groupIntervalMs?: number,
 ): BatchCollecting {
   const keys = fleet.names.batch(batchId);
   const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
@@ -30,6 +31,7 @@ export function collectBatch(
     blocking,
     stream: keys.results,
     store,
+    groupIntervalMs,
     async trim(firstToKeep) {
       const trimmed = await trimScript([keys.batch, keys.results], [epoch(), firstToKeep]);
       if (trimmed !== 1 && fleet.incarnation() !== "") await checkOwnership();

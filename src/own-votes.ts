@@ -6,7 +6,7 @@ import type { RowTable } from "./job/row-table.ts";
 import { createVotePlacing, type PlaceVotesOptions } from "./place-votes.ts";
 import type { RowToPlace } from "./queue/place-rows.ts";
 import { nextStep } from "./results/next-step.ts";
-import { type OpenRow, openRow, payloadAt, placeOf, voterAt } from "./results/open-row.ts";
+import { isWaitedFor, type OpenRow, openRow, payloadAt, placeOf, voterAt } from "./results/open-row.ts";
 import { addVote, type EarlyVotes, type Recorded } from "./results/segments.ts";
 import { votesBitmap } from "./results/votes-bitmap.ts";
 import { consensusLine, isAsked, isResult, votingOf } from "./results/voting.ts";
@@ -49,8 +49,11 @@ export interface OwnVotes {
   finish(): Promise<void>;
 }
 
+/** Votes on a row that come together are on disk once, as its result; and their tiers have a second's rows in any case. */
+const groupIntervalMs = 60;
+
 export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
-  const { fleet, generation, table, early, store, placing, windows, fail } = options;
+  const { fleet, generation, table, early, store, placing, windows, checkOwnership, fail } = options;
   const batchId = votesBatchOf(options.batchId);
   const rows = new Map<number, OpenRow>();
   let ownership: BatchOwnership | undefined;
@@ -67,7 +70,7 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
       models: {},
       storedBitmap: () => votesBitmap(table, [...early, ...[...rows].map(([row, { slots }]) => [row, slots] as const)]),
     });
-    collecting = collectBatch(fleet, batchId, () => place().epoch, take, options.checkOwnership);
+    collecting = collectBatch(fleet, batchId, () => place().epoch, take, checkOwnership, groupIntervalMs);
     collecting.done.catch(fail);
   }
 
@@ -102,14 +105,15 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
         else ofRow.push(recorded);
       }
     }
-    for (const [openedRow, ofRow] of touched) lines.push(...(advance(openedRow) ?? ofRow));
+    for (const [openedRow, ofRow] of touched)
+      lines.push(...((isWaitedFor(openedRow, isLate) ? undefined : advance(openedRow)) ?? ofRow));
     await store(lines);
     queue.start();
   }
 
   function noteLatency({ lane }: OpenRow, { tier, latency_ms }: ResultLine): void {
     if (tier === null) return;
-    for (const name of [tier, lane]) windows().noteLatency(name, latency_ms);
+    for (const name of lane === tier ? [tier] : [tier, lane]) windows().noteLatency(name, latency_ms);
   }
 
   /** Asks whom the row is to be put to next; its result once that is settled and nothing more is on its way. */
@@ -219,7 +223,6 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
     },
     has: (row) => rows.has(row),
     forget(done) {
-      if (rows.size === 0) return;
       for (const row of done) {
         const openedRow = rows.get(row);
         if (openedRow === undefined) continue;

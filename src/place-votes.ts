@@ -36,7 +36,7 @@ export interface VotePlacing {
 
 type AskedVote = Pick<FedRow, "tiers" | "fedAtMs"> & { jobRow: number };
 
-const votesPerPlacing = 600;
+const votesPerPlacing = 768;
 
 export function createVotePlacing(options: PlaceVotesOptions): VotePlacing {
   const { fleet, windows, isOpen, placing, fail } = options;

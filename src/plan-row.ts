@@ -132,7 +132,10 @@ export function createRowPlanner(
     return known;
   }
 
-  const tierOf = ({ candidates }: PlannedRoute): string => look(candidates).tiers[0]!;
+  function placeOf({ candidates }: PlannedRoute) {
+    const { tiers, lane } = look(candidates);
+    return { tier: tiers[0]!, lane };
+  }
 
   /**
    * What the queues take of a row for the models of a plan.
@@ -172,7 +175,7 @@ export function createRowPlanner(
     const jsonOf = (request: PromptRequest) => (request === row.request ? ofRow : JSON.stringify(request));
     const payloadOf = (plan: PlannedRoute, request: PromptRequest) => prepare(bare, plan, request, jsonOf).payload;
     const first = prepare(bare, expanded.first, row.request, jsonOf);
-    const votes = votesOf(row, rule, expanded, { payloadOf, tierOf });
+    const votes = votesOf(row, rule, expanded, { payloadOf, placeOf });
     return { ...first, task: expanded.task, ...(metadata === undefined ? {} : { metadata }), ...votes };
   }
 

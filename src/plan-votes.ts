@@ -10,7 +10,7 @@ import type { ExpandedVotes, PlannedVoter } from "./routing/expand-votes.ts";
 export interface VotePreparation {
   /** JSON of the payload of a row without its metadata: the result has that, its votes need none. */
   readonly payloadOf: (plan: PlannedRoute, request: PromptRequest) => string;
-  readonly tierOf: (plan: PlannedRoute) => string;
+  readonly placeOf: (plan: PlannedRoute) => { readonly tier: string; readonly lane: string };
 }
 
 export interface PreparedVotes {
@@ -19,21 +19,27 @@ export interface PreparedVotes {
   readonly votes: RowVotes;
 }
 
-/** Rows of one rule wait in one line. */
-export const laneOf = ({ models }: ConsensusRule): string => `votes of ${models.join(", ")}`;
+/** Rows of one rule wait in one line: where all their models have the same, in that one with the rows of one model. */
+export function laneOf({ models }: ConsensusRule, lanesOfModels: Iterable<string>): string {
+  const [lane, ...others] = new Set(lanesOfModels);
+  return lane !== undefined && others.length === 0 ? lane : `votes of ${models.join(", ")}`;
+}
 
 /** What the queues take of a row that is put to several models. Payloads are made when a model is asked. */
 export function votesOf(
   row: PromptRow,
   rule: ConsensusRule,
   { task, voters, judge, stronger }: ExpandedVotes,
-  { payloadOf, tierOf }: VotePreparation,
+  { payloadOf, placeOf }: VotePreparation,
 ): PreparedVotes {
   const { id, request, metadata } = row;
+  const [tiers, lanes] = [new Set<string>(), new Set<string>()];
   const ready = (voter: PlannedVoter): Voter => {
     if ("barred" in voter) return voter;
     const { model, plan } = voter;
-    const tier = tierOf(plan);
+    const { tier, lane } = placeOf(plan);
+    tiers.add(tier);
+    lanes.add(lane);
     return { model, alias: plan.candidates[0]!, tier, payloadOf: (other = request) => payloadOf(plan, other) };
   };
   const votes: RowVotes = {
@@ -47,9 +53,7 @@ export function votesOf(
     ...(judge === undefined ? {} : { judge: ready(judge) }),
     ...(stronger === undefined ? {} : { stronger: ready(stronger) }),
   };
-  const all = [...votes.voters, votes.judge, votes.stronger];
-  const tiers = new Set(all.flatMap((voter) => (voter !== undefined && "tier" in voter ? [voter.tier] : [])));
-  return { tiers: [...tiers], lane: laneOf(rule), votes };
+  return { tiers: [...tiers], lane: laneOf(rule, lanes), votes };
 }
 
 /** A call that a row may take. */

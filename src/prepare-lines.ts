@@ -157,20 +157,20 @@ export function possibleTiers(
   ruleOf: RuleFinder = createRuleFinder(config),
 ): number {
   const lanes = new Set<string>();
-  for (const kind of kinds) {
-    const found = ruleOf(kind);
-    if (found !== undefined) {
-      lanes.add(laneOf(found.rule));
-      continue;
-    }
-    const plan = route(kind);
-    if (!plan.ok) continue;
+  const lanesOf = (plan: RoutePlan): string[] => {
+    const candidates = plan.ok ? plan.candidates : [];
     // Whichever is the fastest then comes first.
-    const mayComeFirst = prefersLatency(config) ? plan.candidates : plan.candidates.slice(0, 1);
-    for (const alias of mayComeFirst) {
+    const mayComeFirst = prefersLatency(config) ? candidates : candidates.slice(0, 1);
+    return mayComeFirst.map((alias) => {
       const model = findModel(config, alias)!;
-      lanes.add(quotaScopeOf(config.tiers[model.tier], model)?.name ?? model.tier);
-    }
+      return quotaScopeOf(config.tiers[model.tier], model)?.name ?? model.tier;
+    });
+  };
+  for (const kind of kinds) {
+    const lanesOfKind = routesOfRow(kind, route, ruleOf).flatMap(lanesOf);
+    const found = ruleOf(kind);
+    if (found !== undefined) lanes.add(laneOf(found.rule, lanesOfKind));
+    else for (const lane of lanesOfKind) lanes.add(lane);
   }
   return lanes.size;
 }

@@ -49,7 +49,7 @@ export interface Feeder {
   stop(): void;
 }
 
-const rowsPerPlacing = 200;
+const rowsPerPlacing = 256;
 /** While rows of one tier are parked, the rest of the input is looked at slowly, in search of rows for other tiers. */
 const lookAheadPauseMs = 20;
 /** Slower still once enough is prepared ahead: rows looked at later would have to be read a second time. */

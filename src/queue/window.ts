@@ -59,6 +59,8 @@ const mostRowsPerJob = 32;
  * more than a few rows, however large. So no tier that is down takes all room with its images.
  */
 const timesWhatIsLeft = 4;
+/** Once full a window is filled again with so many jobs at a time: rows that come one by one could share none. */
+const jobsPerFilling = 8;
 /** Rows for each call in flight until a first answer says how fast the tier is: as yet they get a job each. */
 const firstTurns = 1.25;
 /** Weight of the newest call in the mean latency. */
@@ -95,6 +97,8 @@ export function createWindows(
       return Math.max(place.drainPerSecond(), latencyMs === undefined ? 0 : (slots() * 1_000) / latencyMs);
     }
     let bytesHere = 0;
+    let isFull = false;
+    let callsPerRow = 1;
     const window: TierWindow = {
       tier,
       number: windows.length,
@@ -104,9 +108,12 @@ export function createWindows(
         return place.rows;
       },
       hasRoom() {
-        if (place.rows === 0) return true;
+        const most = place.limit(limit(rowsPerSecond()));
+        const together = rowsPerJob(tier);
+        const filling = isFull && together > 1 ? Math.min(most / 4, jobsPerFilling * together * callsPerRow) : 0;
         const bytesLeft = share.mostBytes() - bytesInside;
-        return place.rows < place.limit(limit(rowsPerSecond())) && bytesHere < timesWhatIsLeft * bytesLeft;
+        isFull = place.rows > 0 && (place.rows + filling >= most || bytesHere >= timesWhatIsLeft * bytesLeft);
+        return !isFull;
       },
       wants(isWanting) {
         place.wants = isWanting;
@@ -116,6 +123,7 @@ export function createWindows(
         place.rows += calls;
         bytesInside += bytes;
         bytesHere += bytes;
+        callsPerRow = calls;
         fed.set(row, { window, bytes, calls, fedAtMs: performance.now(), tiers, jobRow: row });
       },
     };
@@ -127,6 +135,12 @@ export function createWindows(
     });
     windows.push(window);
     return window;
+  }
+
+  function rowsPerJob(tier: string): number {
+    const latencyMs = latencies.get(tier);
+    if (latencyMs === undefined) return 1;
+    return Math.max(1, Math.min(mostRowsPerJob, Math.floor(longestJobMs / latencyMs)));
   }
 
   const ownRecords = create(
@@ -171,11 +185,7 @@ export function createWindows(
       return one.window;
     },
     fedRows: () => fed,
-    rowsPerJob(tier) {
-      const latencyMs = latencies.get(tier);
-      if (latencyMs === undefined) return 1;
-      return Math.max(1, Math.min(mostRowsPerJob, Math.floor(longestJobMs / latencyMs)));
-    },
+    rowsPerJob,
     noteLatency(name, latencyMs) {
       const newestMs = Math.max(1, latencyMs);
       const meanMs = latencies.get(name);

@@ -148,11 +148,17 @@ function nextToAsk(rule: ConsensusRule, votes: readonly Vote[], leading: number,
 }
 
 function ballotsOf(rule: ConsensusRule, comparison: Comparison, votes: readonly Vote[]): Ballot[] {
-  return votes.flatMap((vote) => {
-    const compared = vote.state === "answered" ? comparison.comparable(vote) : undefined;
-    if (vote.state !== "answered" || compared === undefined) return [];
-    return [{ model: vote.model, weight: weightOf(rule, vote.model), answer: vote, value: compared.value }];
-  });
+  const ballots: Ballot[] = [];
+  for (const vote of votes) {
+    if (vote.state !== "answered") continue;
+    // Most answers are the same to the letter.
+    const compared =
+      ballots.find(({ answer }) => answer.text === vote.text && answer.json === vote.json) ??
+      comparison.comparable(vote);
+    if (compared === undefined) continue;
+    ballots.push({ model: vote.model, weight: weightOf(rule, vote.model), answer: vote, value: compared.value });
+  }
+  return ballots;
 }
 
 interface Leader {

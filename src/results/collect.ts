@@ -10,6 +10,8 @@ export interface CollectOptions {
   readonly store: (group: readonly Recorded[]) => Promise<void>;
   /** Drops entries before this id; throws when another process owns the batch by now. */
   readonly trim: (firstToKeep: string) => Promise<void>;
+  /** Groups are at least this far apart unless full, so that one sync to disk serves many rows. Default 20. */
+  readonly groupIntervalMs?: number | undefined;
 }
 
 export interface Collector {
@@ -23,14 +25,12 @@ export interface Collector {
 
 /** Entries of the stream in one group; each holds the results of one call of record.lua. */
 const groupMost = 64;
-/** Groups are at least this far apart unless full, so that one sync to disk serves many rows. */
-const groupIntervalMs = 20;
 const blockMs = 500;
 
 type StreamReply = [string, [string, string[]][]][] | null;
 
 /** Takes recorded results out of the batch's stream in groups: read, store, then trim. */
-export function createCollector({ blocking, stream, store, trim }: CollectOptions): Collector {
+export function createCollector({ blocking, stream, store, trim, groupIntervalMs = 20 }: CollectOptions): Collector {
   let lastId = "0-0";
   let rewinds = 0;
   let finishing = false;

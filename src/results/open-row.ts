@@ -1,7 +1,7 @@
 import { judgeSlot, slotsPerRow, strongerSlot } from "../job/consensus.ts";
 import type { RowVotes, Voter } from "../job/row-votes.ts";
 import { judgingRequest } from "./judging.ts";
-import { type SlotState, votingOf } from "./voting.ts";
+import { isAsked, type SlotState, votingOf } from "./voting.ts";
 
 /** A row that several models are asked and that has no result yet. */
 export interface OpenRow {
@@ -38,6 +38,18 @@ export function voterAt({ votes }: OpenRow, slot: number): Voter {
   const voter = slot === judgeSlot ? votes.judge : slot === strongerSlot ? votes.stronger : votes.voters[slot];
   // An earlier owner asked by another configuration.
   return voter ?? { model: "", barred: "it is no longer configured" };
+}
+
+/** Votes are on their way without which nothing is counted: without `economy` all that are not late. */
+export function isWaitedFor(
+  { votes: { rule, voters }, slots }: OpenRow,
+  isLate: (tier: string, askedAtMs: number) => boolean,
+): boolean {
+  if (rule.economy === true) return false;
+  return voters.some((voter, slot) => {
+    const state = slots.get(slot);
+    return isAsked(state) && "tier" in voter && !isLate(voter.tier, state.askedAtMs);
+  });
 }
 
 /** What is sent for a vote: the row's request, or to whoever judges the answers that are there. */

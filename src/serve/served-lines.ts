@@ -21,6 +21,9 @@ export interface ServedLines {
   of(metadata: BatchRecord["metadata"]): LineReader;
 }
 
+/** Of private rows fewer models may be asked. */
+const publicAndPrivate = [{ private: false }, { private: true }];
+
 export function createServedLines(
   config: Config,
   usable: (tierName: string) => TierUsability,
@@ -52,8 +55,7 @@ export function createServedLines(
           plan: (row) => plan(ofBatch(row)),
           format: "openai",
         },
-        // All that bring no rule of their own wait in the line of this one.
-        rule === undefined ? tiers : 1,
+        rule === undefined ? tiers : possibleTiers(config, route, publicAndPrivate, () => ({ rule, task })),
       );
     },
   };

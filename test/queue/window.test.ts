@@ -54,6 +54,25 @@ describe("the window of a tier", () => {
   });
 });
 
+it("is filled again with whole jobs once it was full, and row by row where each has a job of its own", () => {
+  const given = (latencyMs: number) => {
+    const windows = createWindows(() => 64);
+    const window = windows.of("tier");
+    windows.noteLatency("tier", latencyMs);
+    fill(windows);
+    const hasRoomAfter = (rows: number) => {
+      for (const row of [...windows.fedRows().keys()].slice(0, rows)) windows.leave(row);
+      return window.hasRoom();
+    };
+    return { windows, hasRoomAfter };
+  };
+  const fast = given(5);
+  expect(fast.windows.rowsPerJob("tier")).toBe(32);
+  expect([fast.hasRoomAfter(1), fast.hasRoomAfter(255), fast.hasRoomAfter(1)]).toEqual([false, false, true]);
+  expect(fill(fast.windows)).toBe(257);
+  expect(given(1_000).hasRoomAfter(1)).toBe(true);
+});
+
 it("counts a row that three models are asked as the three calls that it is", () => {
   const windows = createWindows(() => 100);
   const window = windows.of("tier", "votes");
