@@ -6,7 +6,7 @@ import type { RowTable } from "./job/row-table.ts";
 import { createVotePlacing, type PlaceVotesOptions } from "./place-votes.ts";
 import type { RowToPlace } from "./queue/place-rows.ts";
 import { nextStep } from "./results/next-step.ts";
-import { isWaitedFor, type OpenRow, openRow, payloadAt, placeOf, voterAt } from "./results/open-row.ts";
+import { isWaitedFor, type OpenRow, openRow, placeOf, voterAt } from "./results/open-row.ts";
 import { addVote, type EarlyVotes, type Recorded } from "./results/segments.ts";
 import { votesBitmap } from "./results/votes-bitmap.ts";
 import { consensusLine, isAsked, isResult, votingOf } from "./results/voting.ts";
@@ -153,17 +153,8 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
   function ask(openedRow: OpenRow, slot: number, again = false): void {
     const voter = voterAt(openedRow, slot);
     if ("barred" in voter) return;
-    const at = placeOf(openedRow, slot);
     if (!isAsked(openedRow.slots.get(slot))) openedRow.slots.set(slot, { askedAtMs: performance.now() });
-    queue.add({
-      row: at,
-      ofRow: openedRow.row,
-      task: openedRow.votes.task,
-      route: [voter.alias],
-      tiers: [voter.tier],
-      payload: payloadAt(openedRow, slot, voter),
-      again: again || wasPlaced(at),
-    });
+    queue.add({ openedRow, slot, voter, again: again || wasPlaced(placeOf(openedRow, slot)) });
   }
 
   /** A tier that is down is waited for that long before its rows move on. */

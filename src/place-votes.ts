@@ -1,7 +1,9 @@
 import type { Fleet } from "./fleet.ts";
+import type { AskableVoter } from "./job/row-votes.ts";
 import { findLostRows, suspectRows } from "./queue/find-lost.ts";
 import type { BatchPlace, RowToPlace } from "./queue/place-rows.ts";
 import type { FedRow, Windows } from "./queue/window.ts";
+import { type OpenRow, payloadAt, placeOf } from "./results/open-row.ts";
 
 export interface PlaceVotesOptions {
   readonly fleet: Fleet;
@@ -14,9 +16,13 @@ export interface PlaceVotesOptions {
   readonly fail: (error: unknown) => void;
 }
 
-export interface VoteToPlace extends RowToPlace {
+export interface VoteToPlace {
   /** The row that it is a vote on. */
-  readonly ofRow: number;
+  readonly openedRow: OpenRow;
+  readonly slot: number;
+  readonly voter: AskableVoter;
+  /** As in RowToPlace. */
+  readonly again: boolean;
 }
 
 /** Puts votes into the queues of their tiers, in groups, and knows which are there. */
@@ -34,9 +40,19 @@ export interface VotePlacing {
   findLost(): Promise<number[]>;
 }
 
-type AskedVote = Pick<FedRow, "tiers" | "fedAtMs"> & { jobRow: number };
+type AskedVote = Pick<FedRow, "tiers" | "fedAtMs" | "jobRow">;
 
-const votesPerPlacing = 768;
+/** Their payloads are made when they are placed, and are gone before the next ones are made: in whole jobs of 3 models. */
+const votesPerPlacing = 288;
+
+const rowOf = ({ openedRow, slot, voter, again }: VoteToPlace): RowToPlace => ({
+  row: placeOf(openedRow, slot),
+  task: openedRow.votes.task,
+  route: [voter.alias],
+  tiers: [voter.tier],
+  payload: payloadAt(openedRow, slot, voter),
+  again,
+});
 
 export function createVotePlacing(options: PlaceVotesOptions): VotePlacing {
   const { fleet, windows, isOpen, placing, fail } = options;
@@ -49,14 +65,21 @@ export function createVotePlacing(options: PlaceVotesOptions): VotePlacing {
   }
 
   async function placeSome(some: readonly VoteToPlace[]): Promise<void> {
-    const votes = some.filter(({ ofRow }) => isOpen(ofRow));
-    const rows = votes.map(({ ofRow }) => ({ row: ofRow }));
+    const open = some.filter(({ openedRow }) => isOpen(openedRow.row));
+    const rows = open.map(({ openedRow }) => openedRow);
     await placing(rows, async () => {
-      for (const { row, tiers } of votes) asked.set(row, { tiers, fedAtMs: performance.now(), jobRow: row });
+      const votes = open.map(rowOf);
+      const fedAtMs = performance.now();
+      for (const { row, tiers } of votes) asked.set(row, { tiers, fedAtMs, jobRow: row });
       const named = await fleet.placeRows(options.place(), votes, windows().rowsPerJob);
-      for (const [at, { row }] of votes.entries()) {
-        const one = asked.get(row);
-        if (one !== undefined) one.jobRow = named[at] ?? row;
+      // What is known of votes in one job is the same: thousands of them are there for a while.
+      const jobs = new Map<number, AskedVote>();
+      for (const [at, { row, tiers }] of votes.entries()) {
+        if (!asked.has(row)) continue;
+        const jobRow = named[at] ?? row;
+        const job = jobs.get(jobRow) ?? { tiers, fedAtMs, jobRow };
+        jobs.set(jobRow, job);
+        asked.set(row, job);
       }
     });
   }

@@ -8,12 +8,21 @@ import { limitFields } from "./job/endpoints.ts";
 import type { ErrorCode } from "./job/result.ts";
 import type { PromptRequest, PromptRow } from "./job/row.ts";
 import type { RowVotes } from "./job/row-votes.ts";
-import { votesOf } from "./plan-votes.ts";
+import { type PlannedVotes, planVotes } from "./plan-votes.ts";
 import type { FailedRoute, PlannedRoute, Router } from "./routing/choose-model.ts";
 import { createRuleCheck } from "./routing/consensus-rule.ts";
 import { createDetector } from "./routing/detect-private.ts";
 import { weighRequest } from "./routing/estimate.ts";
-import { createRuleFinder, type ExpandedVotes, expandVotes, type RuleFinder } from "./routing/expand-votes.ts";
+import {
+  createRuleFinder,
+  expandVotes,
+  type FailedExpansion,
+  type FoundRule,
+  isSameRoutes,
+  type RoutesOfVotes,
+  type RuleFinder,
+  routesOfVotes,
+} from "./routing/expand-votes.ts";
 
 /** A row that can be asked. */
 export interface PreparedRow {
@@ -110,6 +119,8 @@ export function createRowPlanner(
   const detect = createDetector(config.policy.detect);
   const wrongIn = createRuleCheck(config);
   const knownRoutes = new WeakMap<readonly string[], KnownRoute>();
+  /** By rule, as of the last row that it held for. */
+  const lastVotes = new WeakMap<ConsensusRule, { readonly routes: RoutesOfVotes; readonly planned: PlannedVotes }>();
 
   function look(candidates: readonly string[]): KnownRoute {
     // The router returns the same list for the same kind of row.
@@ -137,46 +148,57 @@ export function createRowPlanner(
     return { tier: tiers[0]!, lane };
   }
 
-  /**
-   * What the queues take of a row for the models of a plan.
-   * @param jsonOf the JSON of a request, where that is written for several payloads. Joined to the rest it makes a string
-   *   of two parts, which costs more than writing a payload that stands alone in one go.
-   */
-  function prepare(
-    row: PromptRow,
-    plan: PlannedRoute,
-    asked: PromptRequest,
-    jsonOf?: (request: PromptRequest) => string,
-  ): PreparedRow {
-    const { tiers, lane, isWeighed, outputLimit } = look(plan.candidates);
+  /** JSON of what the queues take of a row for the models of a plan. */
+  function payloadOf({ id, metadata }: Pick<PromptRow, "id" | "metadata">, plan: PlannedRoute, asked: PromptRequest) {
+    const { isWeighed, outputLimit } = look(plan.candidates);
     const request = outputLimit === undefined ? asked : withLimit(asked, outputLimit);
-    const extras = row.metadata === undefined ? {} : { metadata: row.metadata };
-    const head: Omit<RowPayload, "request"> = {
+    return JSON.stringify({
       ...(isWeighed ? { weight: weightOf(request) } : {}),
-      id: row.id,
+      id,
       task: plan.task,
       private: plan.private,
       ...(strict ? { strict } : {}),
       route: plan.candidates,
-      ...extras,
-    };
-    const payload =
-      jsonOf === undefined
-        ? JSON.stringify({ ...head, request } satisfies RowPayload)
-        : `${JSON.stringify(head).slice(0, -1)},"request":${jsonOf(request)}}`;
-    const { task, candidates: route } = plan;
-    return { id: row.id, task, private: plan.private, route, tiers, lane, payload, ...extras };
+      ...(metadata === undefined ? {} : { metadata }),
+      request,
+    } satisfies RowPayload);
   }
 
-  function prepareVotes(row: PromptRow, rule: ConsensusRule, expanded: ExpandedVotes): PreparedRow {
-    const { metadata, ...bare } = row;
-    // Most of a payload is the request, which is the same for all who vote.
-    const ofRow = JSON.stringify(row.request);
-    const jsonOf = (request: PromptRequest) => (request === row.request ? ofRow : JSON.stringify(request));
-    const payloadOf = (plan: PlannedRoute, request: PromptRequest) => prepare(bare, plan, request, jsonOf).payload;
-    const first = prepare(bare, expanded.first, row.request, jsonOf);
-    const votes = votesOf(row, rule, expanded, { payloadOf, placeOf });
-    return { ...first, task: expanded.task, ...(metadata === undefined ? {} : { metadata }), ...votes };
+  function prepare(row: PromptRow, plan: PlannedRoute): PreparedRow {
+    const { tiers, lane } = look(plan.candidates);
+    const { id, metadata } = row;
+    const { task, candidates: route } = plan;
+    const payload = payloadOf(row, plan, row.request);
+    const extras = metadata === undefined ? {} : { metadata };
+    return { id, task, private: plan.private, route, tiers, lane, payload, ...extras };
+  }
+
+  /** The result of a row has its metadata, its votes need none. */
+  function prepareVotes({ id, request, metadata }: PromptRow, { asked, first, planOf, tiers, lane }: PlannedVotes) {
+    const extras = metadata === undefined ? {} : { metadata };
+    const votes: RowVotes = {
+      ...asked,
+      id,
+      request,
+      form: request.answerForm,
+      payloadOf: (voter, other = request) => payloadOf({ id }, planOf.get(voter)!, other),
+      ...extras,
+    };
+    const payload = payloadOf({ id }, first, request);
+    const { task } = asked;
+    return { id, task, private: first.private, route: first.candidates, tiers, lane, payload, votes, ...extras };
+  }
+
+  /** Rows that are put to models alike share what is planned for them. */
+  function plannedVotes(found: FoundRule, row: PromptRow): PlannedVotes | FailedExpansion {
+    const routes = routesOfVotes(found, row, route);
+    const last = lastVotes.get(found.rule);
+    if (last !== undefined && isSameRoutes(last.routes, routes)) return last.planned;
+    const expansion = expandVotes(found.rule, routes, row.request.endpoint);
+    if (!expansion.ok) return expansion;
+    const planned = planVotes(found.rule, expansion, placeOf);
+    lastVotes.set(found.rule, { routes, planned });
+    return planned;
   }
 
   function plan(row: PromptRow): PreparedRow | RowFailure {
@@ -186,11 +208,11 @@ export function createRowPlanner(
       if (wrong !== undefined) return { code: "invalid_row", message: wrong };
       const asked = withBodyForm(row);
       if (typeof asked === "string") return { code: "invalid_row", message: asked };
-      const expansion = expandVotes(found, asked, route);
-      return expansion.ok ? prepareVotes(asked, found.rule, expansion) : failureOf(expansion);
+      const planned = plannedVotes(found, asked);
+      return planned.ok ? prepareVotes(asked, planned) : failureOf(planned);
     }
     const plan = route(row);
-    return plan.ok ? prepare(row, plan, row.request) : failureOf(plan);
+    return plan.ok ? prepare(row, plan) : failureOf(plan);
   }
 
   return (row) => {

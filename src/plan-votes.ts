@@ -1,22 +1,16 @@
 import type { ConsensusRule } from "./job/consensus.ts";
-import { questionOf } from "./job/question-of.ts";
-import type { PromptRequest, PromptRow } from "./job/row.ts";
-import type { RowVotes, Voter } from "./job/row-votes.ts";
+import type { PromptRequest } from "./job/row.ts";
+import type { AskableVoter, RowVotes, Voter, Voters } from "./job/row-votes.ts";
 import type { PlannedRoute } from "./routing/choose-model.ts";
 import type { Need } from "./routing/estimate-run.ts";
 import type { ExpandedVotes, PlannedVoter } from "./routing/expand-votes.ts";
 
-/** How the votes of a row are made ready for the queues. */
-export interface VotePreparation {
-  /** JSON of the payload of a row without its metadata: the result has that, its votes need none. */
-  readonly payloadOf: (plan: PlannedRoute, request: PromptRequest) => string;
-  readonly placeOf: (plan: PlannedRoute) => { readonly tier: string; readonly lane: string };
-}
-
-export interface PreparedVotes {
+/** What is planned of all rows that are put to models alike. */
+export interface PlannedVotes extends ExpandedVotes {
+  readonly asked: Voters;
+  readonly planOf: ReadonlyMap<AskableVoter, PlannedRoute>;
   readonly tiers: readonly string[];
   readonly lane: string;
-  readonly votes: RowVotes;
 }
 
 /** Rows of one rule wait in one line: where all their models have the same, in that one with the rows of one model. */
@@ -25,35 +19,40 @@ export function laneOf({ models }: ConsensusRule, lanesOfModels: Iterable<string
   return lane !== undefined && others.length === 0 ? lane : `votes of ${models.join(", ")}`;
 }
 
-/** What the queues take of a row that is put to several models. Payloads are made when a model is asked. */
-export function votesOf(
-  row: PromptRow,
+/** @param placeOf where a row of that plan is asked, and what it waits in line for. */
+export function planVotes(
   rule: ConsensusRule,
-  { task, voters, judge, stronger }: ExpandedVotes,
-  { payloadOf, placeOf }: VotePreparation,
-): PreparedVotes {
-  const { id, request, metadata } = row;
-  const [tiers, lanes] = [new Set<string>(), new Set<string>()];
+  expanded: ExpandedVotes,
+  placeOf: (plan: PlannedRoute) => { readonly tier: string; readonly lane: string },
+): PlannedVotes {
+  const { task, voters, judge, stronger } = expanded;
+  const planOf = new Map<AskableVoter, PlannedRoute>();
   const ready = (voter: PlannedVoter): Voter => {
     if ("barred" in voter) return voter;
     const { model, plan } = voter;
-    const { tier, lane } = placeOf(plan);
-    tiers.add(tier);
-    lanes.add(lane);
-    return { model, alias: plan.candidates[0]!, tier, payloadOf: (other = request) => payloadOf(plan, other) };
+    const askable = { model, alias: plan.candidates[0]!, tier: placeOf(plan).tier };
+    planOf.set(askable, plan);
+    return askable;
   };
-  const votes: RowVotes = {
+  const asked: Voters = {
     rule,
-    form: request.answerForm,
-    question: questionOf(request),
-    id,
     task,
-    ...(metadata === undefined ? {} : { metadata }),
     voters: voters.map(ready),
     ...(judge === undefined ? {} : { judge: ready(judge) }),
     ...(stronger === undefined ? {} : { stronger: ready(stronger) }),
   };
-  return { tiers: [...tiers], lane: laneOf(rule, lanes), votes };
+  const places = [...planOf.values()].map(placeOf);
+  const tiers = [...new Set(places.map(({ tier }) => tier))];
+  return {
+    ...expanded,
+    asked,
+    planOf,
+    tiers,
+    lane: laneOf(
+      rule,
+      places.map(({ lane }) => lane),
+    ),
+  };
 }
 
 /** A call that a row may take. */

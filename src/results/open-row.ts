@@ -1,6 +1,9 @@
 import { judgeSlot, slotsPerRow, strongerSlot } from "../job/consensus.ts";
-import type { RowVotes, Voter } from "../job/row-votes.ts";
+
+import { questionOf } from "../job/question-of.ts";
+import type { AskableVoter, RowVotes, Voter } from "../job/row-votes.ts";
 import { judgingRequest } from "./judging.ts";
+
 import { isAsked, type SlotState, votingOf } from "./voting.ts";
 
 /** A row that several models are asked and that has no result yet. */
@@ -53,7 +56,7 @@ export function isWaitedFor(
 }
 
 /** What is sent for a vote: the row's request, or to whoever judges the answers that are there. */
-export function payloadAt({ votes, slots }: OpenRow, slot: number, voter: Exclude<Voter, { barred: string }>): string {
-  if (slot !== judgeSlot) return voter.payloadOf();
-  return voter.payloadOf(judgingRequest(votingOf(votes, slots), votes.question));
+export function payloadAt({ votes, slots }: OpenRow, slot: number, voter: AskableVoter): string {
+  if (slot !== judgeSlot) return votes.payloadOf(voter);
+  return votes.payloadOf(voter, judgingRequest(votingOf(votes, slots), questionOf(votes.request)));
 }

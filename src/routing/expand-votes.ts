@@ -1,5 +1,9 @@
 import type { Config } from "../config/config.ts";
+
 import { type ConsensusRule, judgeOf, weightOf, weightTolerance } from "../job/consensus.ts";
+
+import type { OtherEndpoint } from "../job/endpoints.ts";
+
 import {
   type FailedRoute,
   type PlannedRoute,
@@ -25,9 +29,13 @@ export interface ExpandedVotes {
   readonly stronger: PlannedVoter | undefined;
 }
 
-export type Expansion =
-  | ExpandedVotes
-  | { readonly ok: false; readonly kind: FailedRoute["kind"]; readonly message: string };
+export interface FailedExpansion {
+  readonly ok: false;
+  readonly kind: FailedRoute["kind"];
+  readonly message: string;
+}
+
+export type Expansion = ExpandedVotes | FailedExpansion;
 
 /** A row, and the rule that it brings. */
 export type VotedRow = RoutedRow & { readonly consensus?: ConsensusRule };
@@ -63,13 +71,15 @@ export type RuleFinder = ReturnType<typeof createRuleFinder>;
  * Expands a row into its votes. Pure. A model that may not be asked (it is not local, and the row is private) or cannot
  * be is left out, as long as the others can still reach the threshold of all weights; else the row fails.
  */
-export function expandVotes(found: FoundRule, row: RoutedRow, route: Router): Expansion {
-  const { rule } = found;
-  const { plans, others } = routesOfVotes(found, row, route);
+export function expandVotes(
+  rule: ConsensusRule,
+  { plans, others }: RoutesOfVotes,
+  endpoint?: OtherEndpoint,
+): Expansion {
   for (const plan of [...plans, ...others]) {
     if (plan?.ok === false && plan.kind === "invalid") return { ok: false, kind: plan.kind, message: plan.message };
   }
-  if (row.request?.endpoint === "/v1/embeddings") {
+  if (endpoint === "/v1/embeddings") {
     return {
       ok: false,
       kind: "invalid",
@@ -94,11 +104,16 @@ export function expandVotes(found: FoundRule, row: RoutedRow, route: Router): Ex
 }
 
 /** How each model that a row is put to is reached: those that vote, then whoever judges and the stronger one. */
+export interface RoutesOfVotes {
+  readonly plans: readonly RoutePlan[];
+  readonly others: readonly (RoutePlan | undefined)[];
+}
+
 export function routesOfVotes(
   { rule, task }: FoundRule,
   { private: isPrivate, request = {} }: RoutedRow,
   route: Router,
-) {
+): RoutesOfVotes {
   const planOf = (model: string, asked: RoutedRow["request"] = request): RoutePlan =>
     route({ ...(task === undefined ? {} : { task }), model, private: isPrivate, request: asked });
   // A judge chats and embeddings are made, wherever the row itself is asked.
@@ -109,6 +124,11 @@ export function routesOfVotes(
     rule.escalate === undefined ? undefined : planOf(rule.escalate),
   ];
   return { plans: rule.models.map((model) => planOf(model)), others };
+}
+
+/** The router plans rows of one kind once. */
+export function isSameRoutes({ plans, others }: RoutesOfVotes, than: RoutesOfVotes): boolean {
+  return plans.every((plan, at) => plan === than.plans[at]) && others.every((plan, at) => plan === than.others[at]);
 }
 
 function voterOf(model: string, plan: PlannedRoute | FailedRoute): PlannedVoter {
