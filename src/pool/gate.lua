@@ -97,7 +97,7 @@ for i = first, #ARGV, stride do
       local caller = call and string.match(call, "^(%S+)")
       -- A process asks for a row that it is not at: another call of its own is one that Redis, rolled back, knows again.
       local isForgotten = caller == ARGV[1] and not admittedCall[index]
-      if call and call ~= own and not isForgotten and isAlive(caller) then
+      if call and not isForgotten and isAlive(caller) then
         verdict = { "held", 1000 }
       else
         local turn = pace

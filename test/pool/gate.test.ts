@@ -49,7 +49,7 @@ describe("the gate", () => {
     const { join, feed } = await givenBatch(server);
     await feed([0]);
     const late = await join("late", "another incarnation");
-    expect(await late.gate(0)).toMatchObject({ kind: "wait", why: "rebuilding" });
+    expect(await late.gate(0)).toEqual({ kind: "wait", why: "rebuilding", delayMs: 500 });
     const disconnected = await join("disconnected", "");
     expect(await disconnected.gate(0)).toMatchObject({ kind: "wait", why: "rebuilding" });
   });
@@ -89,6 +89,12 @@ describe("the gate", () => {
     expect(await owner.gate(0, { hop: 1, call: 3 })).toEqual({ ...admitted, position: 1, payload: payloadOf(0) });
   });
 
+  it("sends a job of a later hop than Redis, rolled back, knows of to the one that it knows", async () => {
+    const { owner, feed } = await givenBatch(server);
+    await feed([0]);
+    expect(await owner.gate(0, { hop: 2 })).toEqual({ kind: "moved", hop: 0, position: 0, payload: payloadOf(0) });
+  });
+
   it("finishes a row without a payload, which the owner will feed again", async () => {
     const { owner } = await givenBatch(server);
     expect(await owner.gate(5)).toEqual({ kind: "finished", why: "missing" });
@@ -102,12 +108,13 @@ describe("the gate", () => {
   });
 
   it("makes a row wait that another living process has in a call, and lets the same call in again", async () => {
-    const { owner, join, feed } = await givenBatch(server);
+    const { owner, join, feed, claims } = await givenBatch(server);
     await feed([0]);
     const pool = await join("pool");
     expect((await pool.gate(0, { call: 7 })).kind).toBe("admitted");
-    expect(await owner.gate(0)).toMatchObject({ kind: "wait", why: "held" });
+    expect(await owner.gate(0)).toEqual({ kind: "wait", why: "held", delayMs: 1_000 });
     expect((await pool.gate(0, { call: 7 })).kind).toBe("admitted");
+    expect(await claims.readAskedAgain(batchId)).toBe(0);
   });
 
   it("admits a row of which Redis, rolled back, knows a call of that very process again, and counts it", async () => {
@@ -136,8 +143,12 @@ describe("the gate", () => {
     await feed([0, 1]);
     const pool = await join("pool");
     await pool.gate(0);
+    await pool.act(0, 1, { kind: "release", countsAttempt: true });
+    await pool.gate(0);
     await declareDead(redis, names.processes, pool.id);
-    expect((await owner.gate(0)).kind).toBe("admitted");
+    expect(await owner.gate(0)).toMatchObject({ kind: "admitted", attempts: 1 });
+    await owner.act(0, 1, { kind: "release", countsAttempt: false });
+    expect(await owner.gate(0, { call: 3 })).toMatchObject({ kind: "admitted", attempts: 1 });
     expect((await owner.gate(1, { call: 2 })).kind).toBe("admitted");
     expect(await claims.readAskedAgain(batchId)).toBe(1);
   });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Lease } from "../../src/pool/gate.ts";
+import { createTurns } from "../../src/pool/take-turn.ts";
+import { fleetNames } from "../../src/queue/names.ts";
 import { type GivenBatch, type GivenProcess, givenBatch } from "../support/given-batch.ts";
 import { feedWeighed, question, settlementOf } from "../support/given-pace.ts";
 import { withRedis } from "../support/redis-server.ts";
@@ -67,6 +69,18 @@ describe("the calls of a tier over all processes", () => {
     expect(await other.ask(3)).toBe(true);
     expect(await batch.redis.hgetall(batch.names.leases("lab"))).toEqual({ owner: "2" });
     expect(await batch.redis.pttl(batch.names.leases("lab"))).toBeGreaterThan(86_000_000);
+  });
+
+  it("are counted with those of calls that no batch holds, of the living only", async () => {
+    const names = fleetNames(server.newFleetName());
+    const take = createTurns(server.client, names, "asker");
+    const askHolding = (held: number) =>
+      take({ terms: { ...question({}), lease: { most: 3, held } }, callNumber: held, payload: '{"weight":[1,1,1,1]}' });
+    await server.client.zadd(names.processes, Date.now(), "other", 1, "dead");
+    await server.client.hset(names.leases("lab"), { other: 2, dead: 5 });
+    expect((await askHolding(1)).kind).toBe("turn");
+    expect(await server.client.hgetall(names.leases("lab"))).toEqual({ other: "2", asker: "1" });
+    expect(await askHolding(2)).toMatchObject({ kind: "paced", reason: "slots", isPause: false });
   });
 
   it("cost rows of tiers without maxConcurrency nothing, with limits or without: no key is written", async () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Config } from "../../src/config/config.ts";
+import { createRequestKeeper } from "../../src/pool/keep-requests.ts";
 import { horizonMs } from "../../src/pool/pace.ts";
+import { type FleetNames, fleetNames } from "../../src/queue/names.ts";
 import { question } from "../support/given-pace.ts";
 import { delayOf, givenScope as givenScopeOn, lateMs } from "../support/given-scope.ts";
 import { withRedis } from "../support/redis-server.ts";
@@ -67,6 +70,43 @@ describe("what is kept for online calls", () => {
     await set({ requests: 9_000 });
     expect(await ask(question({ rpm: 600 }), online)).toMatchObject({ kind: "paced", reason: "requests" });
     expect(await fromNow("requests")).toBeLessThan(9_000);
+  });
+});
+
+describe("who keeps something for online calls", () => {
+  const config = {
+    models: { small: { tier: "lab", model: "m" } },
+    tiers: { lab: { name: "lab", limits: { rpm: 600 } } },
+  };
+
+  /** Says it once, as with a heartbeat; what Redis then knows. */
+  async function keep(key: string, names: FleetNames): Promise<{ since: number; until: number; ttlMs: number }> {
+    createRequestKeeper(server.client, names, config as unknown as Config)();
+    // Commands of one connection come in their order.
+    const [since, untilMs] = await server.client.hmget(key, "keptSince", "keptUntil");
+    return { since: Number(since), until: Number(untilMs), ttlMs: await server.client.pttl(key) };
+  }
+
+  it("has kept it since it first said so, however often it says it, and from anew after a gap", async () => {
+    const names = fleetNames(server.newFleetName());
+    const key = names.pace("lab");
+    const first = await keep(key, names);
+    expect(first.until - first.since).toBe(120_000);
+    await until("time to pass", () => Date.now() > first.since + 5);
+    const again = await keep(key, names);
+    expect(again.since).toBe(first.since);
+    expect(again.until).toBeGreaterThan(first.until);
+    await server.client.hset(key, { keptSince: 5, keptUntil: Date.now() - 1_000 });
+    expect((await keep(key, names)).since).toBeGreaterThanOrEqual(first.since);
+  });
+
+  it("lets a scope be forgotten a day later, and a longer pause of it not sooner", async () => {
+    const names = fleetNames(server.newFleetName());
+    const key = names.pace("lab");
+    const day = 86_400_000;
+    expect((await keep(key, names)).ttlMs).toBeGreaterThan(day - 10_000);
+    await server.client.pexpire(key, 3 * day);
+    expect((await keep(key, names)).ttlMs).toBeGreaterThan(2 * day);
   });
 });
 

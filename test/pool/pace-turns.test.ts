@@ -78,6 +78,8 @@ describe("what a row costs", () => {
     const terms = question({ tpm: 1e6 });
     const twice = { ...terms, pace: [...terms.pace.slice(0, 6), 2, horizonMs] };
     expect(await ask(twice, { weight: [100, 1] })).toMatchObject({ charge: { inputTokens: 200 } });
+    const rule = question({ tpm: 1e6 }, { rule: "real", expectedOutputTokens: 7 });
+    expect(await ask(rule, { weight: [100, 30] })).toMatchObject({ charge: { inputTokens: 100, outputTokens: 7 } });
     const batchless = await ask(terms, { payload: '{"weight":[],"prompt":"x"}' });
     expect(batchless).toMatchObject({ kind: "turn", charge: { outputTokens: 100 } });
   });

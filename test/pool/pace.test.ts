@@ -132,6 +132,34 @@ describe("the pace", () => {
     expect(before - (await readAt())).toBeCloseTo(505, 0);
   });
 
+  it("gives it back also when the row is asked anew, as of another generation", async () => {
+    const batch = await givenBatch(server);
+    await feedWeighed(batch, [[600, 0]]);
+    await fillBuckets(batch);
+    await batch.owner.gate(0, { pace: question({ tpm: 60_000 }) });
+    const readAt = async () => Number(await batch.redis.hget(batch.names.pace("lab"), "tokens"));
+    const before = await readAt();
+    await batch.redis.hset(batch.keys.batch, "generation", "1");
+    expect(await batch.owner.act(0, 1, { kind: "record", line: "{}" }, 0, settlementOf({ tokens: -100 }))).toBe(false);
+    expect(before - (await readAt())).toBeCloseTo(100, 0);
+  });
+
+  it("lets one that has stood in line start from as far ahead as the horizon, one that comes from half of that", async () => {
+    const batch = await givenBatch(server);
+    await feedWeighed(batch, [
+      [1, 1],
+      [1, 1],
+    ]);
+    const ask = async (row: number, stood: boolean) => {
+      const [seconds, micros] = await batch.redis.time();
+      const requests = Number(seconds) * 1_000 + Number(micros) / 1_000 + horizonMs * 0.95;
+      await batch.redis.hset(batch.names.pace("lab"), { requests, line: 0 });
+      return batch.owner.gate(row, { call: row + 1, pace: question({ rpm: 60 }, { stood }) });
+    };
+    expect((await ask(0, false)).kind).toBe("paced");
+    expect((await ask(1, true)).kind).toBe("admitted");
+  });
+
   it("corrects nothing that Redis has forgotten", async () => {
     const batch = await givenBatch(server);
     await feedWeighed(batch, [[600, 0]]);

@@ -88,6 +88,7 @@ describe("settling a call", () => {
     expect(await redis.hgetall(keys.calls)).toEqual({ "1": "pool 2" });
     expect(await pool.act(1, 99, { kind: "release", countsAttempt: false })).toBe(true);
     expect(await redis.hgetall(keys.calls)).toEqual({ "1": "pool 2" });
+    expect(await redis.exists(keys.moves)).toBe(0);
   });
 
   it("frees the call even when its generation is old", async () => {
@@ -184,5 +185,30 @@ describe("moving a row to its next model", () => {
     await owner.record(0, 0, "{}");
     expect(await owner.act(0, 1, { kind: "move", fromHop: 0, toPosition: 1 })).toBe(false);
     expect(await redis.hexists(keys.moves, "0")).toBe(0);
+  });
+});
+
+describe("withdrawing a row that need not be asked any more", () => {
+  const withdraw = { kind: "withdraw" } as const;
+
+  it("leaves nothing of it, and no result", async () => {
+    const { owner, feed, results, redis, keys } = await givenBatch(server);
+    await feed([0, 1], { again: true });
+    expect(await owner.act(0, 0, withdraw)).toBe(true);
+    expect(await redis.hkeys(keys.payloads)).toEqual(["1"]);
+    expect(await redis.hkeys(keys.moves)).toEqual(["1"]);
+    expect(await owner.gate(0, { hop: 1 })).toEqual({ kind: "finished", why: "done" });
+    expect(await owner.act(0, 0, withdraw)).toBe(false);
+    expect(await results()).toEqual([]);
+  });
+
+  it("is not done to one in a call, whose answer is paid and counts", async () => {
+    const { owner, join, feed, results } = await givenBatch(server);
+    await feed([0]);
+    const pool = await join("pool");
+    await pool.gate(0);
+    expect(await owner.act(0, 0, withdraw)).toBe(false);
+    expect(await pool.record(0, 1, "{}")).toBe(true);
+    expect((await results()).length).toBe(1);
   });
 });
