@@ -75,6 +75,13 @@ export async function checkRedis(address: RedisAddress): Promise<void> {
   redis.on("error", (error) => {
     lastError = error;
   });
+  let isProtected = false;
+  // It says so to nobody's question and hangs up: ioredis takes that for the answer to another one.
+  redis.once("connect", () =>
+    redis.stream.on("data", (bytes: Buffer) => {
+      isProtected ||= bytes.subarray(0, 7).toString("latin1") === "-DENIED";
+    }),
+  );
   try {
     await redis.connect();
     const info = await redis.info();
@@ -92,6 +99,11 @@ export async function checkRedis(address: RedisAddress): Promise<void> {
     }
   } catch (error) {
     if (error instanceof UserError) throw error;
+    if (isProtected) {
+      throw new UserError(
+        `Redis at ${where} answers its own machine only (protected mode), as it has no password: give it one (requirepass), and here redis://:PASSWORD@host:6379; or set protected-mode no where only trusted machines reach it`,
+      );
+    }
     throw new UserError(explainConnectionError(messageOf(error), messageOf(lastError ?? ""), where));
   } finally {
     redis.disconnect();

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { checkRedis, describeAddress, type RedisAddress, readIncarnation } from "../../src/queue/connection.ts";
 import { withRedis } from "../support/redis-server.ts";
-import { deadRedisUrl, simulatedRedis } from "../support/simulated-redis.ts";
+import { deadRedisUrl, protectedRedis, simulatedRedis } from "../support/simulated-redis.ts";
 
 const server = withRedis();
 
@@ -43,6 +43,11 @@ describe("the check of a Redis before it carries a fleet", () => {
     await server.client.config("SET", "requirepass", "open sesame");
     await server.client.call("AUTH", "open sesame");
     expect(await refusal(server.address)).toMatch(/wants a password.*redis:\/\/:PASSWORD@host:6379/);
+  });
+
+  it("refuses one that answers its own machine only, and says what to set", async () => {
+    const message = await refusal({ url: await protectedRedis() });
+    expect(message).toMatch(/protected mode.*give it one \(requirepass\).*protected-mode no/);
   });
 
   it("refuses one that evicts keys, and says how to change that", async () => {
