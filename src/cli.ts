@@ -69,7 +69,10 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 }
 
 /** What the disk or the user's rights refuse is no error of the program, wherever it shows. */
-const refusedByTheSystem = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE"];
+const refusedByTheSystem = [
+  ...["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE"],
+  ...["ENOTCONN", "ESTALE", "ENODEV", "ENXIO"],
+];
 
 function explain(error: unknown): string {
   if (error instanceof UserError) return error.message;

@@ -1,6 +1,9 @@
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
 import { redisUrl } from "./config/environment.ts";
+import { nearestFolder } from "./config/network-disk.ts";
 import { type RedisFacts, readRedisFacts } from "./inspect/redis-facts.ts";
-import { messageOf } from "./job/errors.ts";
+import { messageOf, UserError } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import { findRedisBinary, joinRedis, refuseNetworkDisk } from "./join-redis.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
@@ -42,6 +45,7 @@ export async function lookAtRedis(
   if (address === undefined) {
     try {
       refuseNetworkDisk(where.dataDirectory);
+      refuseUnusable(where.dataDirectory);
       return { ...nothing, where: (await findRedisBinary()).path, kind: "embedded-not-running" };
     } catch (error) {
       return { ...nothing, where: "no redis-server", kind: "embedded-not-running", problem: messageOf(error) };
@@ -54,6 +58,17 @@ export async function lookAtRedis(
     return { ...nothing, ...described, problem: messageOf(error) };
   }
   return { ...described, ...(await ask(address, fleet, tiers)) };
+}
+
+/** @throws UserError when the embedded Redis could not be started there. */
+function refuseUnusable(dataDirectory: string): void {
+  try {
+    accessSync(nearestFolder(join(dataDirectory, "redis")), constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UserError(
+      `cannot use the data directory ${dataDirectory} (${messageOf(error)}); mend that, or give another by --data-dir`,
+    );
+  }
 }
 
 async function ask(address: RedisAddress, fleet: string, tiers: readonly string[]) {

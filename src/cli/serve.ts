@@ -20,6 +20,9 @@ export interface ServeFlags {
   readonly grace?: number;
 }
 
+/** While it stops, and cannot. */
+const sayEveryMs = 10_000;
+
 /** `promptfleet serve`: the batch server, until SIGINT or SIGTERM. Batches that have not ended then go on at its next start. */
 export async function serve(flags: ServeFlags): Promise<number> {
   const config = await loadConfig({ configPath: flags.config, fleet: flags.fleet, concurrency: flags.concurrency });
@@ -42,7 +45,11 @@ export async function serve(flags: ServeFlags): Promise<number> {
     const working = server.tiers.length === 0 ? "without pools of its own" : `working ${server.tiers.join(", ")}`;
     say(`serving fleet ${config.fleet} at ${server.url}, ${working}`);
     const endGrace = await stopped;
-    await server.stop();
+    const saying = setInterval(() => {
+      const trouble = server.context.fleet.redisTrouble();
+      if (trouble !== undefined) say(`waits to put on record what was answered: ${trouble}`);
+    }, sayEveryMs);
+    await server.stop().finally(() => clearInterval(saying));
     endGrace();
   } finally {
     await redis.leave();

@@ -49,6 +49,19 @@ describe.concurrent("doctor", () => {
     expect(project.backend.requests()).toBe(0);
   });
 
+  it("names a data directory that nothing can be written to, as the run that would use it does", async () => {
+    const project = await givenProject();
+    const ended = await project.start(
+      ["doctor", "--json", "--config", project.path("models.json"), "--data-dir", `${project.input}/data`],
+      { bare: true },
+    ).ended;
+    const { problems } = JSON.parse(ended.stdout) as Report;
+    expect(ended.code).toBe(2);
+    expect(problems.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^cannot use the data directory .*data \(/),
+    ]);
+  });
+
   it("times a call of one token with --probe only", async () => {
     const project = await givenProject();
     const { report } = await examined(project, "--probe");
