@@ -1,5 +1,6 @@
 import type { Fleet } from "./fleet.ts";
 import type { OwnedBatch } from "./own-batch.ts";
+import { tierWaits } from "./pool/tier-waits.ts";
 import { type AuditHead, headName } from "./results/audit-lines.ts";
 import type { Progress } from "./results/progress.ts";
 import type { Spending } from "./results/run-budget.ts";
@@ -60,9 +61,10 @@ export function snapshotOf(fleet: Fleet, batch: OwnedBatch): RunSnapshot {
     const running = fleet.pools().find((one) => one.pool.tier.name === tier);
     const inFlight = running?.pool.inFlight() ?? 0;
     const waiting = Math.max(0, rows - inFlight);
-    const reason = running === undefined ? "no pool of this process works it" : running.waitReasonHere();
     const slots = running?.slots() ?? 0;
-    return { tier, running: inFlight, slots, waiting, reason: waiting > 0 || inFlight > 0 ? reason : undefined };
+    const isIdle = waiting === 0 && inFlight === 0;
+    const reason = isIdle ? undefined : running === undefined ? tierWaits(fleet, tier) : running.waitReasonHere();
+    return { tier, running: inFlight, slots, waiting, reason };
   });
   return {
     rowsSeen: table.length,

@@ -11,7 +11,7 @@ export interface ServedBatch {
   readonly promptfleet: {
     readonly weight: number;
     readonly paused: boolean;
-    /** Why it waits as a whole. */
+    /** Why it, or a part of it, does not go on. */
     readonly waits: string | null;
     readonly cost_usd: number;
   };
@@ -62,7 +62,7 @@ export async function readTiers(client: ServerClient): Promise<ServedTiers> {
 export const exitCodeOf = ({ status, request_counts: { failed } }: ServedBatch): number =>
   status === "failed" ? 1 : failed > 0 || status !== "completed" ? 2 : 0;
 
-/** Batches in columns, each with why it waits as a whole. */
+/** Batches in columns, each with why it, or a part of it, does not go on. */
 export function batchLines(batches: readonly ServedBatch[], width: number): string[] {
   return table(
     batches.map((batch) => [batch.id, stateOf(batch), ...rowsOf(batch), whenOf(batch), batch.promptfleet.waits ?? ""]),

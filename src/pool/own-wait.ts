@@ -39,7 +39,7 @@ export function ownWait({
   const down = endpoints.downSince();
   if (down !== undefined) {
     const fallback = hasFallback ? fallbackWords(down.sinceMs + down.patienceMs) : "";
-    return { kind: "down", reason: down.reason + fallback };
+    return { kind: "down", reason: `${down.reason}, since ${minuteOf(down.sinceMs)} UTC${fallback}` };
   }
   const paused = pauses.shownReason();
   if (paused !== undefined) return { kind: waitKindOf(paused), reason: paused };
@@ -56,6 +56,10 @@ export function ownWait({
 function fallbackWords(fallbackAtMs: number): string {
   const leftMs = fallbackAtMs - performance.now();
   if (leftMs <= 0) return "; rows that have another model go there once it can be asked";
-  const by = new Date(Math.ceil((Date.now() + leftMs) / 60_000) * 60_000).toISOString().slice(11, 16);
-  return `; rows that have another model go there by ${by} UTC`;
+  return `; rows that have another model go there by ${minuteOf(fallbackAtMs + 60_000).slice(11)} UTC`;
+}
+
+/** A time of `performance.now` by the wall clock. */
+function minuteOf(atMs: number): string {
+  return new Date(Date.now() - performance.now() + atMs).toISOString().slice(0, 16).replace("T", " ");
 }

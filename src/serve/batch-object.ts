@@ -4,9 +4,9 @@ const seconds = (ms: number | undefined): number | null => (ms === undefined ? n
 
 /**
  * A batch as OpenAI's API shows it; what is ours lies under `promptfleet`.
- * @param waits why it waits as a whole.
+ * @param waits why it, or a part of it, does not go on.
  */
-export function batchObject(record: BatchRecord, waits?: string): Record<string, unknown> {
+export function batchObject(record: BatchRecord, waits: readonly string[]): Record<string, unknown> {
   const at = (status: BatchStatus) => seconds(record.reachedAtMs[status]);
   const { inputTokens, outputTokens, cachedTokens } = record.usage;
   return {
@@ -41,7 +41,7 @@ export function batchObject(record: BatchRecord, waits?: string): Record<string,
       api: record.api,
       weight: record.weight,
       paused: record.paused,
-      waits: waits ?? null,
+      waits: waits.length === 0 ? null : waits.join(" · "),
       cost_usd: record.costUsd,
     },
   };

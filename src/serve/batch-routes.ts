@@ -3,6 +3,7 @@ import { formatFlatLine } from "../results/format-result.ts";
 import { batchObject } from "./batch-object.ts";
 import { readBatchOrder, readWeight } from "./batch-order.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
+import { batchWaits } from "./batch-waits.ts";
 import type { Batches } from "./batches.ts";
 import type { ServeContext } from "./context.ts";
 import { callerOf } from "./guard.ts";
@@ -15,7 +16,8 @@ import { streamText } from "./stream-text.ts";
 export function batchRoutes({ batches, files, config }: ServeContext): Router {
   const routes = Router();
   const json = express.json({ limit: "1mb" });
-  const shown = (record: BatchRecord) => batchObject(record, batches.waitReason(record.id));
+  const shown = (record: BatchRecord) =>
+    batchObject(record, batchWaits(batches.waitReason(record.id), batches.snapshotOf(record.id)));
   const bodyOf = ({ body }: express.Request): Record<string, unknown> => {
     if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
     throw new HttpError(400, "expected a JSON object as the body, with content-type application/json");

@@ -2,6 +2,7 @@ import { createBullBoard } from "@bull-board/api";
 import type { BeforeHook } from "@bull-board/api/typings/app";
 import { ExpressAdapter } from "@bull-board/express";
 import { type RequestHandler, Router } from "express";
+import { tierWaits } from "../pool/tier-waits.ts";
 import { batchesQueue, inboxQueue } from "../queue/names.ts";
 import { baseScript, createBoardPage } from "./board-page.ts";
 import { batchesBoardQueue, boardQueue } from "./board-queue.ts";
@@ -9,7 +10,6 @@ import type { ServeContext } from "./context.ts";
 import { callerOf } from "./guard.ts";
 import { boardHeaders } from "./headers.ts";
 import { createRowFacts } from "./row-facts.ts";
-import { tierWaits } from "./tier-waits.ts";
 
 const pages = ["/", "/metrics-history", "/job-schedulers", "/queue/:queueName", "/queue/:queueName/:jobId"];
 

@@ -1,6 +1,7 @@
 import { createRate, type Rate } from "../job/rate.ts";
 import type { RunSnapshot } from "../run-report.ts";
 import { type BatchRecord, finalStatuses } from "./batch-record.ts";
+import { batchWaits } from "./batch-waits.ts";
 import type { ServeContext } from "./context.ts";
 import type { FailureBook } from "./dashboard-failures.ts";
 import { short } from "./dashboard-tiers.ts";
@@ -28,7 +29,7 @@ export interface BatchView {
   readonly perSecond: number;
   /** Undefined: nobody can tell. */
   readonly leftMs: number | undefined;
-  /** Why it waits as a whole, or why it failed. */
+  /** Why it, or a part of it, does not go on, or why it failed. */
   readonly reason: string | undefined;
   readonly outputFileId: string | undefined;
   readonly errorFileId: string | undefined;
@@ -94,7 +95,7 @@ export function watchBatches(
     const perSecond = rate?.perSecond() ?? 0;
     const snapshot = isRunning ? batches.snapshotOf(id) : undefined;
     noteFailures(id, snapshot);
-    const waits = isFinal(record) ? undefined : batches.waitReason(id);
+    const waits = isFinal(record) ? [] : batchWaits(batches.waitReason(id), snapshot);
     const left = counts.total - done;
     return {
       id,
@@ -111,7 +112,7 @@ export function watchBatches(
       tokens: usage.inputTokens + usage.outputTokens,
       perSecond: short(perSecond),
       leftMs: isRunning && left > 0 && perSecond > 0 ? roundMs((left / perSecond) * 1_000) : undefined,
-      reason: record.errors[0] === undefined ? waits : errorText(record.errors[0]),
+      reason: record.errors[0] === undefined ? waits.join(" · ") || undefined : errorText(record.errors[0]),
       outputFileId: record.outputFileId,
       errorFileId: record.errorFileId,
     };

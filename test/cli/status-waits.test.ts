@@ -85,18 +85,20 @@ describe.concurrent("the command status says why rows wait:", () => {
       },
     });
     await server.project.start(["pause", "tier:held", "--url", server.url], { bare: true }).ended;
-    await submit(server, "", "on-paced", "on-later", "on-strange", "on-poor", "on-held");
+    const mixed = await submit(server, "", "on-paced", "on-later", "on-strange", "on-poor", "on-held");
     const paused = await submit(server, "on-later");
     await server.project.start(["pause", paused, "--url", server.url], { bare: true }).ended;
     await untilStatusSays(
       server,
-      /gone 0 of 0 running 10 waiting .*ECONNREFUSED\); rows that have another model go there by \d\d:\d\d UTC/,
+      /gone 0 of 0 running 10 waiting .*ECONNREFUSED\), since \d{4}-\d\d-\d\d \d\d:\d\d UTC; rows that have another model go there by \d\d:\d\d UTC/,
       /paced \d of 4 running \d+ waiting paced: its limit of requests a minute is in use/,
       /later .* come back later \(until \d{4}-\d\d-\d\d \d\d:\d\d UTC\)/,
       /strange 0 of 0 running 10 waiting .*401/,
       /poor .* a call may cost more than its whole budget of a day/,
       /held .* its queue is paused/,
       new RegExp(`${paused} in_progress, paused`),
+      // The batch says itself for which tiers its rows wait.
+      new RegExp(`${mixed} in_progress .*gone: [^·]*ECONNREFUSED[^·]* · .*strange: [^·]*401`),
     );
   }, 90_000);
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../job/errors.ts";
 import { type BatchRecord, finalStatuses } from "../batch-record.ts";
+import { batchWaits } from "../batch-waits.ts";
 import type { Batches } from "../batches.ts";
 
 /** In a batch's metadata: the text of its rows came from private files, and its answers are not for a client. */
@@ -28,8 +29,6 @@ export const uriOf = ({ id }: Pick<BatchRecord, "id">): string => `promptfleet:/
 
 export function batchFacts(record: BatchRecord, batches: Batches): z.infer<typeof batchOutput> {
   const snapshot = isFinal(record) ? undefined : batches.snapshotOf(record.id);
-  const waits = isFinal(record) ? undefined : batches.waitReason(record.id);
-  const tierWaits = snapshot?.tiers.flatMap(({ tier, reason }) => (reason === undefined ? [] : [`${tier}: ${reason}`]));
   return {
     id: record.id,
     status: record.status,
@@ -42,7 +41,7 @@ export function batchFacts(record: BatchRecord, batches: Batches): z.infer<typeo
     cost_usd: record.costUsd,
     created_at: new Date(record.createdAtMs).toISOString(),
     expires_at: new Date(record.expiresAtMs).toISOString(),
-    waits: [...(tierWaits ?? []), ...(waits === undefined ? [] : [waits])],
+    waits: isFinal(record) ? [] : batchWaits(batches.waitReason(record.id), snapshot),
     errors: record.errors.map(({ message, line }) => ({ message, line })),
     uri: uriOf(record),
   };
