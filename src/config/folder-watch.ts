@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { nearestFolder } from "./network-disk.ts";
 
 /** Notices that a folder's disk went: was unmounted, pulled out, or disconnected. */
 export interface FolderWatch {
@@ -35,6 +36,9 @@ export function watchFolder(folder: string): FolderWatch {
     look,
   };
 }
+
+/** The number of the device that a folder is on, or would be made on. */
+export const diskOf = (folder: string): number | undefined => deviceOf(nearestFolder(folder));
 
 /** Undefined also where the system cannot say. */
 function deviceOf(folder: string): number | undefined {

@@ -1,5 +1,7 @@
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import type { Redis } from "ioredis";
+import { diskOf } from "../config/folder-watch.ts";
 import type { BatchState } from "../job/batch.ts";
 import { moveBatch } from "../job/batch.ts";
 import { votesBatchOf } from "../job/consensus.ts";
@@ -59,7 +61,9 @@ export function createBatchClaims(redis: Redis, names: FleetNames): BatchClaims 
         ],
       )) as number[];
       if (request.outputPath !== undefined) {
-        await redis.hset(keys.batch, "host", hostname(), "outputPath", request.outputPath);
+        const { outputPath } = request;
+        const disk = diskOf(dirname(outputPath)) ?? "";
+        await redis.hset(keys.batch, { host: hostname(), outputPath, disk });
       }
       const [epoch, ...placedBefore] = answer;
       return { epoch: epoch!, placedBefore: new Set(placedBefore) };

@@ -1,8 +1,10 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { forgetOwnerless } from "../../src/queue/forget-ownerless.ts";
 import { batchId, givenBatch } from "../support/given-batch.ts";
 import { withRedis } from "../support/redis-server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const server = withRedis();
 
@@ -31,6 +33,15 @@ describe("a batch whose owner is gone for good", () => {
     expect(await openAfter(() => false)).toBe(false);
     expect(await redis.exists(keys.done, keys.payloads, keys.moves, keys.calls, keys.results)).toBe(0);
     expect(await redis.ttl(keys.batch)).toBeGreaterThan(0);
+  });
+
+  it("is kept when the disk of its files is away, as an unmounted one: what it holds is asked for by its next run", async () => {
+    const { openAfter, redis, keys } = await givenOrphan({ outputPath: join(temporaryFolder(), "gone", "out.jsonl") });
+    const disk = await redis.hget(keys.batch, "disk");
+    await redis.hset(keys.batch, "disk", "4711");
+    expect(await openAfter(() => false)).toBe(true);
+    await redis.hset(keys.batch, "disk", disk!);
+    expect(await openAfter(() => false)).toBe(false);
   });
 
   it("is kept when its files lie on another host, where nobody here can look", async () => {
