@@ -22,7 +22,9 @@ export function afterBase(state: SizeState, seen: SeenWindow): SizeState {
   if (next.windows > 2 && next.later > tuning.evidence) return startFallen(next);
   if (next.windows > 2 && next.sooner > tuning.evidence && mayRaise) return raise({ ...next, sooner: 0 }, next.tally);
   if (next.windowsSinceProbe < windowsPerProbe(next) || (next.limit === 1 && !mayRaise)) return next;
-  if (mayRaise && (next.depth === 1 || next.limit === 1)) return raise(next, next.tally);
+  // A search that ended where more calls bring less has gone rather too far than not far enough.
+  const dipsFirst = next.slope < tuning.bringsLess && next.windows === next.windowsSinceProbe;
+  if (mayRaise && ((next.depth === 1 && !dipsFirst) || next.limit === 1)) return raise(next, next.tally);
   return { ...moveTo(next, "dip", next.size), before: next.tally };
 }
 

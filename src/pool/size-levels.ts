@@ -36,7 +36,7 @@ const judging = {
   /** The best size is looked for so far from what was seen near by, as a logarithm. */
   down: 0.3,
   up: 0.15,
-  far: 0.3,
+  far: 0.38,
 } as const;
 
 /** Levels with one more window. All that is remembered fades as new answers come. */

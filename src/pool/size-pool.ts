@@ -7,6 +7,7 @@ import {
   backFromRaise,
   callsOf,
   hold,
+  isSmall,
   nothingSeen,
   ownLimitOf,
   type SeenWindow,
@@ -65,7 +66,8 @@ export function windowEnd(state: SizeState): { readonly answers: number; readonl
   if (state.settling > 0) return { answers: state.settling, afterMs: Infinity };
   // A turn of all calls; half of one tells enough where a step is large, and where others have the most of them.
   const turn = state.phase === "search" || state.phase === "check" ? own / 2 : Math.max(own, state.limit / 2);
-  const answers = Math.max(tuning.leastAnswers, Math.ceil(turn));
+  const isProbe = !isSmall(state.limit) && (state.phase === "raise" || state.phase === "dip");
+  const answers = Math.max(tuning.leastAnswers, Math.ceil(isProbe ? tuning.turnsPerProbe * turn : turn));
   if (state.phase === "fallen") return { answers: Math.ceil(answers / 2), afterMs: Infinity };
   const isCompared = state.phase === "base" && state.windows > 0;
   return { answers, afterMs: isCompared ? (1.5 * answers * Math.exp(state.usual)) / own : Infinity };

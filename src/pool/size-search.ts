@@ -34,8 +34,9 @@ function gainOf(
 function settle(state: SizeState, knee: number): SizeState {
   const levels = noteLevel(state.levels, state.tally);
   const at = Math.log(knee);
-  const { size } = judgeLevels(levels, at, state.spread * state.unrest, worthOf(state));
-  return { ...hold(state, Math.exp(Math.min(at + tuning.mostUp, Math.max(at - tuning.mostDown, size)))), levels };
+  const { size, slope } = judgeLevels(levels, at, state.spread * state.unrest, worthOf(state));
+  const held = hold(state, Math.exp(Math.min(at + tuning.mostUp, Math.max(at - tuning.mostDown, size))));
+  return { ...held, levels, slope };
 }
 
 /** What was known before a raise that led to more holds no longer. */

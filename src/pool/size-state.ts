@@ -73,7 +73,7 @@ export const tuning = {
   /** A step up is worth it when throughput grows by at least this power of the calls: 1 = in proportion. */
   worth: 0.28,
   /** The same at the base, and both where the server says that nothing waits. */
-  worthAtBase: 0.13,
+  worthAtBase: 0.15,
   worthWithRoom: 0.06,
   /** A step that brought less than this is worth a second look. */
   inProportion: 0.7,
@@ -96,13 +96,17 @@ export const tuning = {
   /** Base windows between two probes: at first, and when it has settled, where answers are few, and where they are many. */
   windowsPerFirstProbe: 2,
   windowsPerProbe: 6,
-  windowsPerProbeOfLarge: 8,
+  windowsPerProbeOfLarge: 12,
+  /** Probes are so many turns long: what is lost on the way there and back is lost once. */
+  turnsPerProbe: 1.5,
   /** When it has settled, not each raise is followed by a dip, which costs more. */
   raisesPerDip: 3,
   /** Dips and raises become so many times as large at the most. */
   deepest: 4,
   highest: 4,
   leastAnswers: 10,
+  /** A slope below this is taken for one that falls. */
+  bringsLess: -0.1,
 } as const;
 
 export const nothingSeen: SeenWindow = {
@@ -143,7 +147,7 @@ export const worthOf = ({ hasRoom }: SizeState): number => (hasRoom ? tuning.wor
 export const ditherOf = (size: number): number => Math.min(0.3, Math.max(0.05, 1.2 / size ** 0.75));
 
 /** A server of few slots gives few answers: that it takes more shows sooner by trying. */
-export const isSmall = (size: number): boolean => size < 48;
+export const isSmall = (size: number): boolean => size < 32;
 
 export function dipOf(size: number, depth: number): number {
   const base = Math.round(size);
@@ -171,8 +175,10 @@ export function moveTo(state: SizeState, phase: SizePhase, size: number): SizeSt
   // Rather up than down: a call too many costs less than one too few.
   const base = Math.max(Math.min(2, most), Math.round(within + 0.3));
   const limit = Math.round(Math.min(most, limitIn(phase, base, state)));
-  // Half a turn of calls, and those beyond the new limit, which end first.
-  const turns = Math.min(2, 0.5 + Math.max(0, state.limit - limit) / limit);
+  // Half a turn of calls, and those beyond the new limit, which end first. A step of the search is large: where a server is
+  // slower only for calls that are sent from now on, the answers of half a turn say that it has brought more than it will.
+  const isLargeStep = (phase === "search" || phase === "check") && !isSmall(limit);
+  const turns = Math.min(2, (isLargeStep ? 1 : 0.5) + Math.max(0, state.limit - limit) / limit);
   const settling = Math.max(1, Math.ceil(ownLimitOf(state) * turns));
   return { ...state, phase, size: within, limit, settling, tally: nothingSeen, last: undefined };
 }

@@ -8,6 +8,8 @@ export interface ServiceModel {
   readonly startSpeed?: (active: number) => number;
   /** Milliseconds of work of one call when it is alone. */
   readonly workMs: (random: () => number) => number;
+  /** Until a call that was sent gets there: it is in flight, and the server does not know of it yet. Default: at once. */
+  readonly onTheWayMs?: (random: () => number) => number;
   /** Calls that may wait; more are refused. Default: no bound. */
   readonly longestQueue?: number;
 }
@@ -27,6 +29,7 @@ export interface ServiceSample {
   readonly answered: number;
   readonly busyMs: number;
   readonly inFlight: number;
+  readonly waiting: number;
   readonly limits: readonly number[];
 }
 
@@ -34,6 +37,8 @@ interface Call {
   readonly client: number;
   readonly startedMs: number;
   readonly work: number;
+  /** When it gets there, and what has been worked off when it ends. */
+  readonly arrivesMs: number;
   endsAtWork: number;
 }
 
@@ -58,6 +63,8 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
   const lives = run.livesAt ?? (() => true);
   const active: Call[] = [];
   const queue: Call[] = [];
+  /** Last to arrive first, as with `active`. */
+  const onTheWay: Call[] = [];
   const inFlight = clients.map(() => 0);
   const owed = clients.map(() => 0);
   let [nowMs, workDone, answered, busyMs] = [0, 0, 0, 0];
@@ -65,13 +72,12 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
 
   function activate(call: Call): void {
     call.endsAtWork = workDone + call.work / (model.startSpeed?.(active.length + 1) ?? 1);
-    let [low, high] = [0, active.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (active[middle]!.endsAtWork > call.endsAtWork) low = middle + 1;
-      else high = middle;
-    }
-    active.splice(low, 0, call);
+    insert(active, call, ({ endsAtWork }) => endsAtWork);
+  }
+
+  function arrive(call: Call): void {
+    queue.push(call);
+    fillSlots();
   }
 
   function fillSlots(): void {
@@ -90,8 +96,11 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
         }
         inFlight[number]!++;
         client.onStart(nowMs);
-        queue.push({ client: number, startedMs: nowMs, work: model.workMs(random), endsAtWork: 0 });
-        fillSlots();
+        const work = model.workMs(random);
+        const arrivesMs = nowMs + (model.onTheWayMs?.(random) ?? 0);
+        const call = { client: number, startedMs: nowMs, work, arrivesMs, endsAtWork: 0 };
+        if (arrivesMs > nowMs) insert(onTheWay, call, (one) => one.arrivesMs);
+        else arrive(call);
       }
     }
   }
@@ -109,10 +118,15 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
       const speed = model.speed?.(active.length, queue.length) ?? 1;
       const first = active.at(-1);
       const endsAtMs = first === undefined ? Infinity : nowMs + (first.endsAtWork - workDone) / speed;
-      const untilMs = Math.min(endsAtMs, tickAtMs);
+      const arrivesMs = onTheWay.at(-1)?.arrivesMs ?? Infinity;
+      const untilMs = Math.min(endsAtMs, arrivesMs, tickAtMs);
       busyMs += active.length * (untilMs - nowMs);
       workDone += speed * (untilMs - nowMs);
       nowMs = untilMs;
+      if (arrivesMs < endsAtMs && arrivesMs <= tickAtMs) {
+        arrive(onTheWay.pop()!);
+        continue;
+      }
       if (first === undefined || endsAtMs > tickAtMs) break;
       active.pop();
       end(first);
@@ -131,11 +145,23 @@ export function simulateService(run: ServiceRun): ServiceSample[] {
       atMs: nowMs,
       answered,
       busyMs,
-      inFlight: active.length + queue.length,
+      inFlight: onTheWay.length + active.length + queue.length,
+      waiting: queue.length,
       limits: clients.map((client) => client.limit(nowMs)),
     });
   }
   return samples;
+}
+
+/** Into calls in descending order of a number. */
+function insert(calls: Call[], call: Call, of: (call: Call) => number): void {
+  let [low, high] = [0, calls.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (of(calls[middle]!) > of(call)) low = middle + 1;
+    else high = middle;
+  }
+  calls.splice(low, 0, call);
 }
 
 export const lognormal =

@@ -32,6 +32,13 @@ const change = (forMs: number, fromMs: number, ...changes: [atMs: number, model:
   fromMs,
 });
 
+/** 16 sequences at a time, and answers that all have the same number of tokens: what was sent together ends together. */
+const batchesOfAlike = {
+  slots: 16,
+  workMs: () => 256,
+  speed: (active: number) => 1 / (1 + active / 16),
+};
+
 export const sizeTrials = {
   "1 slot": { model: fixedSlots(1), forMs: 60_000, fromMs: 20_000 },
   "4 slots": { model: fixedSlots(4), forMs: 60_000, fromMs: 20_000 },
@@ -93,6 +100,35 @@ export const sizeTrials = {
     model: { slots: 16, workMs: lognormal(400, 0.4), speed: (active) => 1 / (1 + active / 4) },
     wavers: 0.4,
     seesGauges: true,
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "batches of 16 alike, far away": {
+    model: { ...batchesOfAlike, onTheWayMs: lognormal(120, 0.5) },
+    seesGauges: true,
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "the same, without gauges": {
+    model: { ...batchesOfAlike, onTheWayMs: lognormal(120, 0.5) },
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "batches of 16 on a busy machine": {
+    model: { ...batchesOfAlike, onTheWayMs: lognormal(120, 1) },
+    wavers: 0.3,
+    seesGauges: true,
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "more with a queue, with gauges": {
+    model: { slots: 16, workMs: answerMs, speed: (_, queued) => 1 + 0.33 * (1 - Math.exp(-queued / 8)) },
+    seesGauges: true,
+    forMs: 60_000,
+    fromMs: 15_000,
+  },
+  "more with a queue": {
+    model: { slots: 16, workMs: answerMs, speed: (_, queued) => 1 + 0.33 * (1 - Math.exp(-queued / 8)) },
     forMs: 60_000,
     fromMs: 15_000,
   },
