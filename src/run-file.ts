@@ -74,6 +74,10 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     noPrivateRows: options.noPrivateRows,
     foreignJob: createForeignJobs(() => fleet, options.lines.plan),
   });
+  if (await isForgotten(options, fleet, state.batchId))
+    options.onNotice(
+      "this Redis knows nothing of the unfinished run: what was in flight at its end is asked again, and cannot be counted",
+    );
   let gently: boolean | undefined;
   let isBudgetSpent = false;
   const batch = await startFileBatch({
@@ -137,6 +141,12 @@ export async function startFileRun(options: RunFileOptions): Promise<FileRun> {
     stopGently: () => void stopping(true),
     stopNow: () => void stopping(false),
   };
+}
+
+/** Its append-only file could not be read, or it is another Redis than before. */
+async function isForgotten({ workPath, retryFailed }: RunFileOptions, fleet: Fleet, batchId: string): Promise<boolean> {
+  if (retryFailed || findSegments(workPath).length === 0) return false;
+  return (await fleet.redis.exists(fleet.names.batch(batchId).batch)) === 0;
 }
 
 function chooseState({ input, workPath, optionsHash, fresh, retryFailed, onNotice }: RunFileOptions): RunState {

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { givenProject, type Project, summaryOf } from "../support/cli.ts";
+import { type Ended, givenProject, type Project, summaryOf } from "../support/cli.ts";
 import { assertEachResultOnce } from "../support/laws.ts";
 import { until } from "../support/until.ts";
 
@@ -13,11 +13,12 @@ async function inTheMiddle() {
   return { project, run };
 }
 
-async function endWhole(project: Project): Promise<void> {
+async function endWhole(project: Project): Promise<Ended> {
   const ended = await project.run("--json");
   expect(ended, ended.stderr).toMatchObject({ code: 0 });
   expect(summaryOf(ended)).toMatchObject({ rows, answered: rows, failed: 0 });
   assertEachResultOnce(project.output, rows);
+  return ended;
 }
 
 describe.concurrent("what a run has on disk, ill-treated", () => {
@@ -30,7 +31,7 @@ describe.concurrent("what a run has on disk, ill-treated", () => {
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/^promptfleet: cannot read .*in\.jsonl: it is not there; check the path.*\n$/);
     renameSync(`${project.input}.away`, project.input);
-    await endWhole(project);
+    expect((await endWhole(project)).stderr).not.toMatch(/knows nothing/);
     expect(project.backend.requests()).toBeLessThanOrEqual(rows + 32);
   }, 120_000);
 
@@ -57,7 +58,8 @@ describe.concurrent("what a run has on disk, ill-treated", () => {
     await run.ended;
     if (pid !== undefined) process.kill(pid, "SIGKILL");
     rmSync(project.dataDirectory, { recursive: true, force: true });
-    await endWhole(project);
+    const ended = await endWhole(project);
+    expect(ended.stderr).toMatch(/^this Redis knows nothing of the unfinished run: .* cannot be counted$/m);
     expect(project.backend.requests()).toBeLessThan(1.6 * rows);
   }, 120_000);
 
