@@ -132,7 +132,8 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
         ask(openedRow, strongerSlot);
         return undefined;
       default: {
-        const onTheWay = [...slots].filter(([, state]) => isAsked(state)).map(([slot]) => slot);
+        const onTheWay: number[] = [];
+        slots.forEach((state, slot) => void (isAsked(state) && onTheWay.push(slot)));
         if (onTheWay.length > 0) {
           withdraw(openedRow, onTheWay).catch(fail);
           return undefined;
@@ -145,9 +146,9 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
   }
 
   function askAll(openedRow: OpenRow, models: readonly string[]): void {
-    for (const [slot, { model }] of openedRow.votes.voters.entries()) {
+    openedRow.votes.voters.forEach(({ model }, slot) => {
       if (models.includes(model) && !openedRow.slots.has(slot)) ask(openedRow, slot);
-    }
+    });
   }
 
   function ask(openedRow: OpenRow, slot: number, again = false): void {

@@ -1,4 +1,4 @@
-import type { ConsensusReport, ErrorCode, ResultLine } from "../job/result.ts";
+import type { ErrorCode, ResultLine } from "../job/result.ts";
 
 export interface ModelCount {
   answered: number;
@@ -63,12 +63,15 @@ export function createProgress(): Progress {
   };
   function count(result: ResultLine, sign: 1 | -1): void {
     addTo(progress, result, sign);
-    for (const call of result.consensus === undefined ? [result] : callsOf(result.consensus)) {
-      if (call.model !== null) addTo(countOf(progress.byModel, call.model), call, sign);
-      if (call.tier !== null) addTo(countOf(progress.byTier, call.tier), call, sign);
-    }
+    if (result.consensus === undefined) countCall(result, sign);
+    // Of a row that several models were asked each of them has its part.
+    else for (const vote of result.consensus.votes) if (vote.attempts > 0) countCall(vote, sign);
     if (result.error === null) return;
     progress.failures.set(result.error.code, (progress.failures.get(result.error.code) ?? 0) + sign);
+  }
+  function countCall(call: Counted, sign: 1 | -1): void {
+    if (call.model !== null) addTo(countOf(progress.byModel, call.model), call, sign);
+    if (call.tier !== null) addTo(countOf(progress.byTier, call.tier), call, sign);
   }
   return progress;
 }
@@ -82,17 +85,10 @@ function countOf(counts: Map<string, ModelCount>, name: string): ModelCount {
   return count;
 }
 
-/** Of a row that several models were asked each of them has its part. */
-function callsOf({ votes }: ConsensusReport): Counted[] {
-  return votes.flatMap((vote) =>
-    vote.attempts === 0 ? [] : [{ ...vote, status: vote.error === null ? "answered" : "failed" } as const],
-  );
-}
+type Counted = Pick<ResultLine, "model" | "tier" | "error" | "usage" | "cost_usd">;
 
-type Counted = Pick<ResultLine, "model" | "tier" | "status" | "usage" | "cost_usd">;
-
-function addTo(count: ModelCount, result: Pick<Counted, "status" | "usage" | "cost_usd">, sign: 1 | -1): void {
-  if (result.status === "answered") count.answered += sign;
+function addTo(count: ModelCount, result: Pick<Counted, "error" | "usage" | "cost_usd">, sign: 1 | -1): void {
+  if (result.error === null) count.answered += sign;
   else count.failed += sign;
   count.inputTokens += sign * result.usage.input_tokens;
   count.outputTokens += sign * result.usage.output_tokens;

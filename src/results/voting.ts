@@ -109,19 +109,21 @@ function reportsOf({ rule, voters, judge, stronger }: RowVotes, slots: Slots, se
     const hasVote = role === undefined || role === "escalation";
     const agreed = settled.kind === "agreed" && hasVote && (settled.agreed.includes(model) || settled.model === model);
     const { fields, similarity } = (role === undefined ? dissent.get(model) : undefined) ?? {};
-    const head = { model, ...(role === undefined ? {} : { role }) };
-    const tail = {
+    const { tier, text, usage, cost_usd, latency_ms, attempts, error } = isResult(state) ? state : unsaid(voter);
+    return {
+      model,
+      ...(role === undefined ? {} : { role }),
+      tier,
+      text,
       agreed,
       ...(fields === undefined ? {} : { fields }),
       ...(similarity === undefined ? {} : { similarity }),
+      usage,
+      cost_usd,
+      latency_ms,
+      attempts,
+      error,
     };
-    if (isResult(state)) {
-      const { tier, text, usage, cost_usd, latency_ms, attempts, error } = state;
-      return { ...head, tier, text, ...tail, usage, cost_usd, latency_ms, attempts, error };
-    }
-    const error = "barred" in voter ? ({ code: "policy_refused", message: voter.barred } as const) : null;
-    const tier = "barred" in voter ? null : voter.tier;
-    return { ...head, tier, text: null, ...tail, usage: noUsage, cost_usd: 0, latency_ms: 0, attempts: 0, error };
   };
   const judgeRole = rule.similarity === undefined ? "judge" : "similarity";
   const wasAsked = (slot: number): boolean => isResult(slots.get(slot));
@@ -133,3 +135,10 @@ function reportsOf({ rule, voters, judge, stronger }: RowVotes, slots: Slots, se
 }
 
 const noUsage = { input_tokens: 0, output_tokens: 0, cached_tokens: 0 };
+
+/** What is reported of a model without a result: it may not be asked, or was not waited for. */
+function unsaid(voter: Voter) {
+  const error = "barred" in voter ? ({ code: "policy_refused", message: voter.barred } as const) : null;
+  const tier = "barred" in voter ? null : voter.tier;
+  return { tier, text: null, usage: noUsage, cost_usd: 0, latency_ms: 0, attempts: 0, error };
+}
