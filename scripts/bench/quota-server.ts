@@ -18,6 +18,8 @@ export interface ModelQuota {
 export interface QuotaStats {
   /** What was let in, by model: when (ms of `Date.now`) and what it was charged. */
   readonly charged: Record<string, readonly (readonly [atMs: number, cost: number])[]>;
+  /** Calls that were let in: more than one charge may belong to each. */
+  readonly letIn: Record<string, number>;
   readonly throttled: Record<string, number>;
 }
 
@@ -33,7 +35,11 @@ interface Bucket {
 if (import.meta.main) {
   const quotas = JSON.parse(process.argv[2] ?? "{}") as Record<string, ModelQuota>;
   const buckets = new Map<string, Bucket>();
-  const stats = { charged: {} as Record<string, [number, number][]>, throttled: {} as Record<string, number> };
+  const stats = {
+    charged: {} as Record<string, [number, number][]>,
+    letIn: {} as Record<string, number>,
+    throttled: {} as Record<string, number>,
+  };
   const random = seededRandom(7);
 
   function bucketOf(model: string, { perMinute }: ModelQuota): Bucket {
@@ -72,6 +78,7 @@ if (import.meta.main) {
       return;
     }
     charge(body.model, bucket, cost);
+    stats.letIn[body.model] = (stats.letIn[body.model] ?? 0) + 1;
     const latencyMs = medianLatencyMs * Math.exp(0.4 * (random() + random() + random() - 1.5) * 2);
     setTimeout(() => {
       if (quota.unit === "tokens" && quota.charges === "real") charge(body.model, bucketOf(body.model, quota), output);

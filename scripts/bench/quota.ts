@@ -13,13 +13,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { freePort } from "../../test/support/free-port.ts";
 import { seededRandom } from "../../test/support/simulated-answers.ts";
 import type { Figure } from "./figures.ts";
 import { builtProgram } from "./fleet-run.ts";
 import type { ModelQuota, QuotaStats } from "./quota-server.ts";
 import { printFigures, readOptions } from "./run-alone.ts";
-import { watchRedis } from "./watch-redis.ts";
 import { inWorkplace } from "./workplace.ts";
 
 export interface QuotaOptions {
@@ -97,12 +97,38 @@ export interface QuotaRun {
   readonly processes: string;
   readonly use: Readonly<Record<string, number>>;
   readonly throttledShare: number;
-  readonly redisUsPerRow: number;
+  readonly rowsPerSecond: number;
+  /** In that time; `scripts`: calls of Lua scripts, BullMQ's and ours. */
+  readonly redis: { readonly usPerRow: number; readonly scriptsPerRow: number };
+  /** Redis' CPU before there were any rows: the processes beat, and wait for jobs. Part of a core. */
+  readonly idleShare: number;
 }
+
+/** What a Redis has done so far. */
+interface RedisWork {
+  readonly atMs: number;
+  readonly cpuMs: number;
+  readonly scripts: number;
+}
+
+async function workOf(redis: Redis): Promise<RedisWork> {
+  const info = `${await redis.info("cpu")}${await redis.info("commandstats")}`;
+  const numberOf = (pattern: RegExp): number => Number(pattern.exec(info)?.[1] ?? 0);
+  return {
+    atMs: performance.now(),
+    cpuMs: 1_000 * (numberOf(/^used_cpu_user:([\d.]+)/m) + numberOf(/^used_cpu_sys:([\d.]+)/m)),
+    scripts: numberOf(/^cmdstat_evalsha:calls=(\d+)/m),
+  };
+}
+
+const idleSeconds = 5;
 
 async function measureOnce(options: QuotaOptions, processes: string, directory: string): Promise<QuotaRun> {
   const { program, seconds } = options;
   const children: ChildProcess[] = [];
+  const socket = join(directory, "redis.sock");
+  const redis = new Redis(socket, { connectionName: "bench", retryStrategy: () => 20 });
+  redis.on("error", () => {});
   const start = (command: string, args: readonly string[], output: "ignore" | "pipe" = "ignore"): ChildProcess => {
     const child = spawn(command, args, { stdio: ["ignore", output, output === "pipe" ? "inherit" : "ignore"] });
     children.push(child);
@@ -110,8 +136,8 @@ async function measureOnce(options: QuotaOptions, processes: string, directory: 
   };
   try {
     const port = await freePort();
-    const socket = join(directory, "redis.sock");
-    start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", directory]);
+    const where = ["--port", `${port}`, "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", directory];
+    start("redis-server", [...where, "--save", ""]);
     const server = start(
       process.execPath,
       [join(import.meta.dirname, "quota-server.ts"), JSON.stringify(lanes)],
@@ -127,7 +153,11 @@ async function measureOnce(options: QuotaOptions, processes: string, directory: 
     const workers = Array.from({ length: count }, work);
     const input = join(directory, "input.jsonl");
     await writeRows(input, (warmUpSeconds + seconds) * 1.15);
-    const watch = watchRedis(socket);
+    // So that they have started and found each other.
+    await sleep(idleSeconds * 1_000);
+    const idleFrom = await workOf(redis);
+    await sleep(idleSeconds * 1_000);
+    const idleTo = await workOf(redis);
     start(process.execPath, [
       program,
       "run",
@@ -139,6 +169,8 @@ async function measureOnce(options: QuotaOptions, processes: string, directory: 
       ...shared,
     ]);
     await sleep(warmUpSeconds * 1_000);
+    const askStats = async () => (await (await fetch(baseUrl.replace("/v1", "/simulated/stats"))).json()) as QuotaStats;
+    const before = { stats: await askStats(), work: await workOf(redis) };
     const fromMs = Date.now();
     if (processes === "kill") {
       await sleep((seconds * 1_000) / 3);
@@ -148,25 +180,41 @@ async function measureOnce(options: QuotaOptions, processes: string, directory: 
       await sleep((seconds * 1_000) / 2);
     } else await sleep(seconds * 1_000);
     const toMs = Date.now();
-    const stats = (await (await fetch(baseUrl.replace("/v1", "/simulated/stats"))).json()) as QuotaStats;
-    const { cpuMs } = await watch.stop();
-    return summarise(processes, stats, fromMs, toMs, cpuMs);
+    const after = { stats: await askStats(), work: await workOf(redis) };
+    const idleShare = (idleTo.cpuMs - idleFrom.cpuMs) / (idleTo.atMs - idleFrom.atMs);
+    return { processes, ...summarise(before, after, fromMs, toMs), idleShare };
   } finally {
+    redis.disconnect();
     for (const child of children) child.kill("SIGKILL");
   }
 }
 
-function summarise(processes: string, stats: QuotaStats, fromMs: number, toMs: number, cpuMs: number): QuotaRun {
+interface Measured {
+  readonly stats: QuotaStats;
+  readonly work: RedisWork;
+}
+
+function summarise(before: Measured, after: Measured, fromMs: number, toMs: number) {
   const use: Record<string, number> = {};
-  let calls = 0;
   for (const [model, { perMinute }] of Object.entries(lanes)) {
-    const charged = stats.charged[model] ?? [];
-    calls += charged.length;
-    const inside = charged.filter(([atMs]) => atMs >= fromMs && atMs < toMs);
+    const inside = (after.stats.charged[model] ?? []).filter(([atMs]) => atMs >= fromMs && atMs < toMs);
     use[model] = inside.reduce((sum, [, cost]) => sum + cost, 0) / ((perMinute * (toMs - fromMs)) / 60_000);
   }
-  const throttled = Object.values(stats.throttled).reduce((sum, count) => sum + count, 0);
-  return { processes, use, throttledShare: throttled / (calls + throttled), redisUsPerRow: (cpuMs * 1_000) / calls };
+  const sum = (counts: Readonly<Record<string, number>>) =>
+    Object.values(counts).reduce((all, count) => all + count, 0);
+  const calls = sum(after.stats.letIn);
+  const throttled = sum(after.stats.throttled);
+  const rows = calls - sum(before.stats.letIn);
+  const { atMs, cpuMs, scripts } = after.work;
+  return {
+    use,
+    throttledShare: throttled / (calls + throttled),
+    rowsPerSecond: (1_000 * rows) / (atMs - before.work.atMs),
+    redis: {
+      usPerRow: (1_000 * (cpuMs - before.work.cpuMs)) / rows,
+      scriptsPerRow: (scripts - before.work.scripts) / rows,
+    },
+  };
 }
 
 export async function measureQuota(
@@ -176,13 +224,14 @@ export async function measureQuota(
   for (const processes of options.processes.split(",")) {
     runs.push(await inWorkplace((directory) => measureOnce(options, processes, directory)));
   }
-  const figures = runs.map(({ processes, use, throttledShare, redisUsPerRow }): Figure => {
+  const figures = runs.map(({ processes, use, throttledShare, rowsPerSecond, redis, idleShare }): Figure => {
     const who =
       processes === "kill" ? "2 processes, a kill and a join" : `${processes} process${processes === "1" ? "" : "es"}`;
     const uses = Object.entries(use).map(([model, share]) => `${lanes[model]!.words} ${(100 * share).toFixed(1)} %`);
+    const cpu = `${redis.usPerRow.toFixed(0)} µs and ${redis.scriptsPerRow.toFixed(1)} scripts at ${rowsPerSecond.toFixed(0)} rows/s`;
     return {
-      what: `Use of each quota over ${options.seconds} s, ${who} (429s of all calls; Redis' CPU a row, all of it)`,
-      figure: `${uses.join(" · ")} (${(100 * throttledShare).toFixed(2)} %; ${redisUsPerRow.toFixed(0)} µs)`,
+      what: `Use of each quota over ${options.seconds} s, ${who} (429s of all calls; a row's part of Redis' CPU and script calls, BullMQ's for its job included; Redis' CPU without rows)`,
+      figure: `${uses.join(" · ")} (${(100 * throttledShare).toFixed(2)} %; ${cpu}; ${(100 * idleShare).toFixed(1)} % of a core)`,
       goal: `≥ ${100 * leastUse} %, 429s < ${100 * mostThrottled} %`,
       met: Object.values(use).every((share) => share >= leastUse) && throttledShare < mostThrottled,
     };
