@@ -92,9 +92,11 @@ export function createPace(
     return Object.entries(quota ?? noLimits).filter(([name, { perMinute, left }]) => {
       const key = `${scope} ${name}`;
       const before = told.get(key);
-      const isNews = before?.perMinute !== perMinute || before.atMs < performance.now() - toldAgainMs;
+      const sinceMs = before?.perMinute === perMinute ? performance.now() - before.atMs : Infinity;
+      const isLow = left < perMinute * (horizonMs / 60_000 + 0.01);
+      const isNews = sinceMs > (isLow ? lowToldAgainMs : toldAgainMs);
       if (isNews) told.set(key, { perMinute, atMs: performance.now() });
-      return isNews || left < perMinute * (horizonMs / 60_000 + 0.01);
+      return isNews;
     });
   }
 
@@ -210,6 +212,8 @@ export function createPace(
 
 /** Redis may have lost what it was told. */
 const toldAgainMs = 5_000;
+/** A limit that is used up has little left at each answer; what the next one says a moment later is no less true. */
+const lowToldAgainMs = 100;
 /** Told too, so that calls of a provider that tells no limits are not held back until it does. */
 const noLimits: Readonly<Record<string, QuotaLimit>> = { none: { perMinute: 1, left: 1 } };
 
