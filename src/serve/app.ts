@@ -16,6 +16,7 @@ import { metricsRoutes } from "./metrics.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { onlineRoutes } from "./online-routes.ts";
 import { ownershipRoutes } from "./ownership.ts";
+import { createRedisCheck } from "./redis-silence.ts";
 import { tierRoutes } from "./tier-routes.ts";
 
 /** The server's routes, one line a feature, in the order in which requests meet them. */
@@ -69,8 +70,9 @@ function createGuarded(
   app.use(securityHeaders(), limitBodies(limits));
 
   app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
-  app.get("/readyz", (_request, response) => {
-    const trouble = disk?.trouble() ?? context.fleet.redisTrouble();
+  const redisTrouble = createRedisCheck(context.fleet);
+  app.get("/readyz", async (_request, response) => {
+    const trouble = disk?.trouble() ?? (await redisTrouble());
     response.status(trouble === undefined ? 200 : 503).json({ status: trouble ?? "ok" });
   });
 

@@ -3,6 +3,7 @@ import type { Fleet } from "../fleet.ts";
 import { messageOf } from "../job/errors.ts";
 import { listen } from "./listen.ts";
 import { countedSamples, noticedSamples } from "./metric-samples.ts";
+import { createRedisCheck } from "./redis-silence.ts";
 import { createMetricsWriter, metricsContentType, plainSample } from "./render-metrics.ts";
 
 export interface WorkerMetrics {
@@ -19,16 +20,17 @@ export async function serveWorkerMetrics(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<WorkerMetrics> {
   const write = createMetricsWriter();
+  const redisTrouble = createRedisCheck(fleet);
   const pages: Readonly<Record<string, (response: ServerResponse) => void | Promise<void>>> = {
     "/metrics": async (response) => {
-      const redisUp = plainSample("redisUp", fleet.redis.status === "ready" ? 1 : 0);
+      const redisUp = plainSample("redisUp", (await redisTrouble()) === undefined ? 1 : 0);
       const own = fleet.processes().get(fleet.processId)!;
       const text = await write([countedSamples(fleet.measures.meter.totals()), noticedSamples([own]), redisUp]);
       response.setHeader("content-type", metricsContentType).end(text);
     },
     "/healthz": (response) => sendStatus(response, 200, "ok"),
-    "/readyz": (response) => {
-      const trouble = fleet.redisTrouble();
+    "/readyz": async (response) => {
+      const trouble = await redisTrouble();
       sendStatus(response, trouble === undefined ? 200 : 503, trouble ?? "ok");
     },
   };
