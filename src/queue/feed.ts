@@ -40,6 +40,7 @@ export interface Feeder {
   readonly windows: Windows;
   /** A row's result is on disk: it leaves the window. To be told before the table is. */
   stored(row: number): void;
+  lookForRoom(): void;
   /** Feeds rows of the window once more, under new job ids. */
   feedAgain(rows: Iterable<number>): void;
   /** Feeds a row whose result counts no longer, unseen again, from there in the input. */
@@ -220,6 +221,7 @@ export function createFeeder(options: FeedOptions): Feeder {
       lastStoredMs = performance.now();
       signal();
     },
+    lookForRoom: signal,
     feedAgain(rows) {
       for (const row of rows) {
         if (table.stateOf(row) !== "fed") continue;

@@ -82,6 +82,14 @@ describe("the feeder", () => {
     expect(placedRows()).toEqual(range(0, 65));
   });
 
+  it("goes on before any result when it is told that a tier is fast", async () => {
+    const { feeder, placedRows } = startFeeder({ tiers: repeat("a", 500), possibleTiers: 1 });
+    await until("a full window", () => placedRows().length === 64);
+    feeder.windows.noteLatency("a", 10);
+    feeder.lookForRoom();
+    await until("the rest", () => placedRows().length === 500);
+  });
+
   it("looks past the rows of a full tier for those of another", async () => {
     const { placedRows } = startFeeder({ tiers: [...repeat("dead", 1_000), ...repeat("healthy", 10)] });
     await until("the other tier's rows", () => placedRows().length === 64 + 10);
@@ -96,7 +104,7 @@ describe("the feeder", () => {
     expect(linesRead()).toBeLessThanOrEqual(200);
   });
 
-  it("holds a window's payloads below four fifths of 64 MB, yet always one row more", async () => {
+  it("holds a window's payloads below four fifths of 64 MB, yet always one row", async () => {
     const { placedRows, store } = startFeeder({ tiers: repeat("a", 10), payload: "x".repeat(30 * 1024 * 1024) });
     await until("rows for four fifths of 64 MB", () => placedRows().length === 2);
     store(0);
