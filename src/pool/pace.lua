@@ -7,9 +7,7 @@
   costs fits into the bucket, or, when it costs more than the bucket holds, once the bucket is full: it goes alone and
   those after it wait the longer. Whether a row gets its turn does not depend on what it costs, so that small rows do not
   starve large ones. Starts are handed out up to a horizon ahead; what comes after that stands in line, and comes back
-  half a horizon before its time, so that it need not ask twice. Who comes back and is too early all the same (somebody
-  else was let in meanwhile) stands in front of the line, each with a time of its own: told one time together they would
-  ask again and again.
+  half a horizon before its time, so that it need not ask twice.
 
   Online calls (somebody waits for the answer) stand in no line. While a process serves them, one request (and a
   hundredth of each limit of tokens) is kept for them: rows get the rest of the rate, and an online call that is no
@@ -20,7 +18,7 @@
   at least), the rest at an even rate.
 
   The hash of a scope: requests, tokens, input, output (`at` of each limit) · limit:NAME (as learned from headers; none = an answer had none) ·
-  line (when the next of those in line may ask again) · front (the same of those who came back too early) · pausedUntil, reason · keptSince, keptUntil (something is kept for
+  line (when the next of those in line may ask again) · pausedUntil, reason · keptSince, keptUntil (something is kept for
   online calls, see keep-requests.lua) · kept (when that is free again)
 ]]
 local limitNames = { "requests", "tokens", "input", "output" }
@@ -31,9 +29,6 @@ local unknownPerMinute = 60
 local unknownLaterMs = 500
 --- A row never charges, and Redis never believes, more than this beyond a full bucket: a clock may have jumped.
 local furthestMs = 120000
---- Those who came back too early are told times a little closer together than they can start: should some be late, or
---- dead, others are there in their place.
-local frontPart = 0.8
 --- Of fewer requests a minute none is kept.
 local fewestToKeep = 10
 --- What is kept can be used once all that was charged at the full rate is out of the window.
@@ -44,12 +39,11 @@ local windowMs = 60000
 --- tokens for each token of the rows' own estimate, horizon in ms.
 local function openPace(key, nowMs, at)
   local fields = redis.call("HMGET", key, "requests", "tokens", "input", "output", "limit:requests", "limit:tokens",
-    "limit:input", "limit:output", "line", "pausedUntil", "reason", "limit:none", "keptSince", "keptUntil", "kept", "front")
+    "limit:input", "limit:output", "line", "pausedUntil", "reason", "limit:none", "keptSince", "keptUntil", "kept")
   local chargesMost, modelMost, factor = ARGV[at + 4] == "most", tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
   local horizonMs = tonumber(ARGV[at + 7])
   local pausedUntil = tonumber(fields[10] or "0")
   local line = math.max(nowMs, math.min(tonumber(fields[9] or "0"), nowMs + 10 * furthestMs))
-  local front = math.max(nowMs, math.min(tonumber(fields[16] or "0"), nowMs + furthestMs))
   local buckets = {}
   local isKnown = fields[5] or fields[6] or fields[7] or fields[8] or fields[12]
   local isUnknown = ARGV[at] == "auto" and not isKnown
@@ -146,10 +140,7 @@ local function openPace(key, nowMs, at)
       end
       local opensMs = turn - nowMs - horizonMs / 2
       if stood and opensMs <= horizonMs then
-        front = math.max(front, nowMs + math.max(1, opensMs))
-        local laterMs = front - nowMs
-        front = front + longestMs * frontPart
-        return { laterMs = laterMs, reason = reason }
+        return { laterMs = math.max(1, opensMs), reason = reason }
       end
       line = math.max(line, nowMs + math.max(1, opensMs))
       local laterMs = line - nowMs
@@ -178,12 +169,8 @@ local function openPace(key, nowMs, at)
       return
     end
     local changes = { "line", string.format("%.3f", line) }
-    if front > nowMs then
-      changes[3], changes[4] = "front", string.format("%.3f", front)
-    end
     if keeps then
-      changes[#changes + 1] = "kept"
-      changes[#changes + 1] = string.format("%.3f", keptFreeAt)
+      changes[3], changes[4] = "kept", string.format("%.3f", keptFreeAt)
     end
     for _, bucket in ipairs(buckets) do
       changes[#changes + 1] = bucket.name

@@ -5,12 +5,6 @@ import { horizonMs } from "./pace.ts";
 import type { TierPool } from "./tier-pool.ts";
 
 /**
- * So long a row waits here that has stood in line and came back too early: it is among the next, and to step aside once
- * more would cost Redis several commands.
- */
-const longestRestMs = 4 * horizonMs;
-
-/**
  * Asks the gate for one row. A row whose limits let it wait no longer than the horizon waits here and asks again at its
  * time; one that must wait longer steps aside with that verdict.
  * @param stood its job has stepped aside before.
@@ -33,6 +27,6 @@ export async function passGate(
     const { delayMs, isPause, reason } = verdict;
     pace.noteWait(terms!.scope, reason, delayMs);
     if (isPause && delayMs > horizonMs) pause(model.model, reason, delayMs);
-    if (delayMs > (inLine ? longestRestMs : horizonMs) || !(await pace.wait(delayMs))) return verdict;
+    if (delayMs > horizonMs || !(await pace.wait(delayMs))) return verdict;
   }
 }

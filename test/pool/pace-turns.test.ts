@@ -111,30 +111,6 @@ describe("the line", () => {
     expect((await other.ask(terms)).kind).toBe("turn");
   });
 
-  it("tells those who came back too early times of their own, and who comes at its time has its turn", async () => {
-    const { set, ask } = givenScope();
-    await set({ requests: 700, line: 5_000 });
-    const delays: number[] = [];
-    for (let row = 0; row < 4; row++) {
-      const early = await ask(terms, { stood: true });
-      expect(early).toMatchObject({ kind: "paced", reason: "requests" });
-      delays.push((early as { delayMs: number }).delayMs);
-    }
-    // A little less than the second that each of them takes.
-    for (const [at, delayMs] of delays.slice(1).entries()) {
-      expect(delayMs - delays[at]!).toBeGreaterThan(800 - lateMs);
-      expect(delayMs - delays[at]!).toBeLessThanOrEqual(801);
-    }
-    await set({ requests: 250 });
-    expect((await ask(terms, { stood: true })).kind).toBe("turn");
-  });
-
-  it("believes no time of theirs that lies too far ahead", async () => {
-    const { set, ask } = givenScope();
-    await set({ requests: 700, front: 1e12 });
-    expect(((await ask(terms, { stood: true })) as { delayMs: number }).delayMs).toBeLessThan(121_000);
-  });
-
   it("keeps the place of who came back a little too early", async () => {
     const { set, ask, fromNow } = givenScope();
     await set({ requests: 700, line: 5_000 });
