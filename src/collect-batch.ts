@@ -27,6 +27,8 @@ export function collectBatch(
   const keys = fleet.names.batch(batchId);
   const trimScript = redisScript(fleet.redis, new URL("./results/trim.lua", import.meta.url), 2);
   const blocking = fleet.connectBlocking("collector");
+  const blockingId = blocking.client("ID");
+  blockingId.catch(() => {});
   const collector = createCollector({
     blocking,
     stream: keys.results,
@@ -43,6 +45,8 @@ export function collectBatch(
     rewind: collector.rewind,
     async finish() {
       collector.finish();
+      // It may be waiting for results that nobody is about to record.
+      blockingId.then((id) => fleet.redis.client("UNBLOCK", id)).catch(() => {});
       await done.catch(() => {});
       blocking.disconnect();
     },

@@ -50,7 +50,7 @@ export interface OwnVotes {
 }
 
 /** Votes on a row that come together are on disk once, as its result; and their tiers have a second's rows in any case. */
-const groupIntervalMs = 60;
+const groupIntervalMs = 30;
 
 export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
   const { fleet, generation, table, early, store, placing, windows, checkOwnership, fail } = options;
