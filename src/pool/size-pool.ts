@@ -8,6 +8,8 @@ import {
   callsOf,
   hold,
   isSmall,
+  type Looks,
+  noLooks,
   nothingSeen,
   ownLimitOf,
   type SeenWindow,
@@ -43,6 +45,7 @@ export function startSize({ start, most }: { readonly start: number; readonly mo
     before: undefined,
     lastStep: undefined,
     hasRoom: undefined,
+    looks: noLooks,
     usual: 0,
     windows: 0,
     windowsSinceProbe: 0,
@@ -115,19 +118,37 @@ export function afterRefusal(state: SizeState, ownInFlight: number): SizeState {
   return hold({ ...state, refusedAt }, 0.75 * Math.min(state.limit, refusedAt));
 }
 
-/** The server says itself what it works on and what waits there. */
+/**
+ * The server says itself what it works on and what waits there. Calls that come together wait for a moment where there is
+ * room for them: one look does not say that too many wait, unless more wait than are worked on.
+ */
 export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownInFlight: number): SizeState {
   const inFlight = ownInFlight + state.others;
   // On a busy machine what it says lags behind: while it does not count most calls, it does not say that none waits.
   if (waiting === 0 && running < 0.5 * inFlight) return state;
-  const hasRoom = waiting === 0;
   // While calls sent under a higher limit still end, the queue says nothing new.
-  if (state.settling > 0 || waiting <= 1 + 0.15 * running || running === 0) {
-    return hasRoom === state.hasRoom ? state : { ...state, hasRoom };
-  }
+  if (state.settling > 0 || running === 0) return { ...state, hasRoom: waiting === 0 };
+  const looks = addLook(state.looks, running, waiting);
+  const hasRoom = waiting === 0;
+  const next = { ...state, looks, hasRoom };
+  const isSure = looks.count >= looksToBeSure || waiting > running;
+  if (!isSure || looks.waiting <= looks.count + 0.15 * looks.running) return next;
   if (state.phase === "raise") return { ...backFromRaise(state), hasRoom };
-  const share = running / (running + waiting);
+  const share = looks.running / (looks.running + looks.waiting);
   return { ...hold(state, Math.min(state.size, inFlight) * share + 1), hasRoom };
+}
+
+const looksToBeSure = 2;
+/** Older ones fade. */
+const looksRemembered = 8;
+
+function addLook(looks: Looks, running: number, waiting: number): Looks {
+  const kept = looks.count < looksRemembered ? 1 : 1 - 1 / looksRemembered;
+  return {
+    count: kept * looks.count + 1,
+    running: kept * looks.running + running,
+    waiting: kept * looks.waiting + waiting,
+  };
 }
 
 /** Others may have so many calls in flight there now. A search goes on from there, as its steps were taken without them. */

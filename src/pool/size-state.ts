@@ -21,6 +21,15 @@ export interface Level {
   readonly answers: number;
 }
 
+/** Sums of what a server said of itself. */
+export interface Looks {
+  readonly count: number;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+export const noLooks: Looks = { count: 0, running: 0, waiting: 0 };
+
 export type SizePhase = "search" | "check" | "shrink" | "base" | "raise" | "dip" | "fallen" | "cut";
 
 export interface SizeState {
@@ -44,6 +53,8 @@ export interface SizeState {
   readonly lastStep: number | undefined;
   /** The server itself says whether nothing waits there. Undefined: it does not tell. */
   readonly hasRoom: boolean | undefined;
+  /** What it said since the limit changed. */
+  readonly looks: Looks;
   /** Logarithm of the usual latency at the base, and the windows that it comes from. */
   readonly usual: number;
   readonly windows: number;
@@ -180,7 +191,7 @@ export function moveTo(state: SizeState, phase: SizePhase, size: number): SizeSt
   const isLargeStep = (phase === "search" || phase === "check") && !isSmall(limit);
   const turns = Math.min(2, (isLargeStep ? 1 : 0.5) + Math.max(0, state.limit - limit) / limit);
   const settling = Math.max(1, Math.ceil(ownLimitOf(state) * turns));
-  return { ...state, phase, size: within, limit, settling, tally: nothingSeen, last: undefined };
+  return { ...state, phase, size: within, limit, settling, tally: nothingSeen, last: undefined, looks: noLooks };
 }
 
 function limitIn(phase: SizePhase, base: number, { depth, height }: SizeState): number {

@@ -162,6 +162,15 @@ test("does not believe that nothing waits while the server counts hardly any of 
   expect(afterGauges(size, { running: 16, waiting: 0 }, 16).hasRoom).toBe(true);
 });
 
+test("one look at calls that wait for a moment cuts nothing, two do, and so does one at more than are worked on", () => {
+  const size = { ...startSize({ start: 20, most: 64 }), settling: 0 };
+  const once = afterGauges(size, { running: 14, waiting: 6 }, 20);
+  expect(once.limit).toBe(size.limit);
+  expect(afterGauges(once, { running: 16, waiting: 4 }, 20).limit).toBeLessThan(size.limit);
+  expect(afterGauges(once, { running: 20, waiting: 0 }, 20).limit).toBe(size.limit);
+  expect(afterGauges(size, { running: 6, waiting: 14 }, 20).limit).toBeLessThan(size.limit);
+});
+
 test("backs off from a server that refuses calls, and is refused seldom after that", () => {
   let refusals = 0;
   const clients = () => {
