@@ -45,12 +45,6 @@ export function portOfPages(text: string): number {
 
 export const collect = (text: string, soFar: readonly string[]): readonly string[] => [...soFar, text];
 
-export function shareOf(text: string): number {
-  const share = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
-  if (share > 0 && share <= 1) return share;
-  throw new InvalidArgumentError("expected a share above 0, at most 1, for example 0.66");
-}
-
 export function dollars(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected US dollars, 0 or more, for example 2.50");
   return Number(text);

@@ -19,7 +19,8 @@ describe.concurrent("init", () => {
     const config = ["--config", project.path("promptfleet.json")];
     project.write("in.jsonl", inputLines(3));
     const run = await project.start(
-      ["run", "in.jsonl", "-o", "out.jsonl", ...config, "--data-dir", project.dataDirectory],
+      // Its route has no other local model: this machine may have an Ollama of its own.
+      ["run", "in.jsonl", "-o", "out.jsonl", "--task", "orchestration", ...config, "--data-dir", project.dataDirectory],
       { bare: true },
     ).ended;
     expect(run.code).toBe(0);

@@ -7,7 +7,7 @@ import {
   oneOf,
   portOfPages,
   rowCount,
-  shareOf,
+  share,
 } from "../option-values.ts";
 
 /** `run` and `plan`, which take the same options where these decide what is asked. */
@@ -27,7 +27,7 @@ export function defineRun(cli: Command, setExitCode: (code: number) => void): vo
       .option("--schema <file>", "JSON schema that every answer must fit, for rows that bring none")
       .option("--choices <texts>", "every answer is one of these, by commas, for rows that bring none", commaList)
       .option("--consensus-models <aliases>", "put every row that names no model to these, by commas", commaList)
-      .option("--consensus <share>", "share of them that must agree (default: 0.66)", shareOf)
+      .option("--consensus <share>", "share of them that must agree (default: 0.66)", share)
       .option("--concurrency <tier=n>", "calls at once per endpoint of a tier; may be repeated", collectConcurrency, {})
       .option("--redis <url>", "a Redis to share with others (else REDIS_URL, else an embedded one)")
       .option("--data-dir <dir>", "where the embedded Redis lives (else PROMPTFLEET_DATA_DIR, else one per user)");
