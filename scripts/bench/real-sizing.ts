@@ -31,7 +31,7 @@ export const realSizingDefaults: RealSizingOptions = {
   vllm: "",
   ollama: "",
   rounds: 3,
-  rows: 500,
+  rows: 2_000,
   ollamaRows: 1_000,
 };
 
