@@ -61,6 +61,8 @@ const mostRowsPerJob = 32;
 const timesWhatIsLeft = 4;
 /** Once full a window is filled again with so many jobs at a time: rows that come one by one could share none. */
 const jobsPerFilling = 8;
+/** Where a job holds fewer rows there is little to gain, and rows of a limit would not be there at their turn. */
+const leastToShare = 8;
 /** Rows for each call in flight until a first answer says how fast the tier is: as yet they get a job each. */
 const firstTurns = 1.25;
 /** Weight of the newest call in the mean latency. */
@@ -110,7 +112,7 @@ export function createWindows(
       hasRoom() {
         const most = place.limit(limit(rowsPerSecond()));
         const together = rowsPerJob(tier);
-        const filling = isFull && together > 1 ? Math.min(most / 8, jobsPerFilling * together * callsPerRow) : 0;
+        const filling = isFull && together >= leastToShare ? Math.min(most / 8, jobsPerFilling * together * callsPerRow) : 0;
         const bytesLeft = share.mostBytes() - bytesInside;
         isFull = place.rows > 0 && (place.rows + filling >= most || bytesHere >= timesWhatIsLeft * bytesLeft);
         return !isFull;
