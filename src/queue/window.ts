@@ -112,7 +112,8 @@ export function createWindows(
       hasRoom() {
         const most = place.limit(limit(rowsPerSecond()));
         const together = rowsPerJob(tier);
-        const filling = isFull && together >= leastToShare ? Math.min(most / 8, jobsPerFilling * together * callsPerRow) : 0;
+        const filling =
+          isFull && together >= leastToShare ? Math.min(most / 8, jobsPerFilling * together * callsPerRow) : 0;
         const bytesLeft = share.mostBytes() - bytesInside;
         isFull = place.rows > 0 && (place.rows + filling >= most || bytesHere >= timesWhatIsLeft * bytesLeft);
         return !isFull;
