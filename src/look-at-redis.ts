@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { redisUrl } from "./config/environment.ts";
 import { nearestFolder } from "./config/network-disk.ts";
 import { type RedisFacts, readRedisFacts } from "./inspect/redis-facts.ts";
-import { messageOf, UserError } from "./job/errors.ts";
+import { messageOf } from "./job/errors.ts";
 import { createLatencies, type Latencies } from "./job/latency.ts";
 import { findRedisBinary, joinRedis, refuseNetworkDisk } from "./join-redis.ts";
 import { shareLatencies } from "./pool/share-latencies.ts";
 import { checkRedis, connectRedis, describeAddress, type RedisAddress } from "./queue/connection.ts";
-import { findEmbeddedRedis } from "./queue/embedded-redis.ts";
+import { findEmbeddedRedis, unusableDirectory } from "./queue/embedded-redis.ts";
 import { fleetNames } from "./queue/names.ts";
 import { openTierQueues } from "./queue/tier-queues.ts";
 
@@ -65,9 +65,7 @@ function refuseUnusable(dataDirectory: string): void {
   try {
     accessSync(nearestFolder(join(dataDirectory, "redis")), constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UserError(
-      `cannot use the data directory ${dataDirectory} (${messageOf(error)}); mend that, or give another by --data-dir`,
-    );
+    throw unusableDirectory(dataDirectory, error);
   }
 }
 

@@ -133,7 +133,7 @@ export function createOwnVotes(options: OwnVotesOptions): OwnVotes {
         return undefined;
       default: {
         const onTheWay: number[] = [];
-        slots.forEach((state, slot) => void (isAsked(state) && onTheWay.push(slot)));
+        for (const [slot, state] of slots) if (isAsked(state)) onTheWay.push(slot);
         if (onTheWay.length > 0) {
           withdraw(openedRow, onTheWay).catch(fail);
           return undefined;

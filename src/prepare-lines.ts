@@ -17,9 +17,7 @@ import { createLineReader, type LineReader } from "./read-lines.ts";
 import { createRouter, prefersLatency, type RoutePlan, type Router } from "./routing/choose-model.ts";
 import { consensusRuleOf } from "./routing/consensus-rule.ts";
 import { unboundedCost } from "./routing/cost-bound.ts";
-
 import { createRuleFinder, type RuleFinder } from "./routing/expand-votes.ts";
-
 import { createMissingRoutes } from "./routing/missing-routes.ts";
 import { tierUsability } from "./routing/usable-tier.ts";
 

@@ -40,8 +40,8 @@ export function createResultStore(options: StoreOptions): (group: readonly Recor
         feeder().windows.noteLatency(result.tier, result.latency_ms);
     });
     options.onStored(results.map(({ row }) => row));
-    // The first votes say how fast a tier is, long before a row has all of its own.
-    feeder().lookForRoom();
+    // Votes say how fast a tier is, long before a row has all of its own and is stored.
+    if (votes.length > 0) feeder().lookForRoom();
   }
 
   let last: Promise<void> = Promise.resolve();

@@ -93,9 +93,8 @@ function ruleOf(config: Config, models: readonly string[], flags: AskFlags): Con
 
 /** @throws UserError for options that mean nothing without --consensus. */
 function checkAlone({ consensus, models, economy, judge, escalate, similarity }: AskFlags): void {
-  const given = {
-    ...{ "--economy": economy || undefined, "--judge": judge, "--escalate": escalate, "--similarity": similarity },
-  };
+  const rest = { "--judge": judge, "--escalate": escalate, "--similarity": similarity };
+  const given = { "--economy": economy || undefined, ...rest };
   const alone = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
   if (alone !== undefined && consensus === undefined) throw new UserError(`${alone} goes with --consensus`);
   if (consensus !== undefined && models === undefined) {

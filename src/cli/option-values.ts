@@ -51,7 +51,7 @@ export function dollars(text: string): number {
 }
 
 export function share(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected a share such as 0.66");
+  if (!/^\d*\.?\d+$/.test(text)) throw new InvalidArgumentError("expected a share such as 0.66");
   return Number(text);
 }
 

@@ -1,5 +1,4 @@
-import type { ConsensusRule } from "../job/consensus.ts";
-import { mostVoters } from "../job/consensus.ts";
+import { type ConsensusRule, mostVoters } from "../job/consensus.ts";
 import type { Provider } from "./config.ts";
 import { suggestName } from "./nearest.ts";
 import type { Problem } from "./problems.ts";

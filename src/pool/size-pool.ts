@@ -126,10 +126,10 @@ export function afterGauges(state: SizeState, { running, waiting }: Gauges, ownI
   const inFlight = ownInFlight + state.others;
   // On a busy machine what it says lags behind: while it does not count most calls, it does not say that none waits.
   if (waiting === 0 && running < 0.5 * inFlight) return state;
-  // While calls sent under a higher limit still end, the queue says nothing new.
-  if (state.settling > 0 || running === 0) return { ...state, hasRoom: waiting === 0 };
-  const looks = addLook(state.looks, running, waiting);
   const hasRoom = waiting === 0;
+  // While calls sent under a higher limit still end, the queue says nothing new.
+  if (state.settling > 0 || running === 0) return { ...state, hasRoom };
+  const looks = addLook(state.looks, running, waiting);
   const next = { ...state, looks, hasRoom };
   const isSure = looks.count >= looksToBeSure || waiting > running;
   if (!isSure || looks.waiting <= looks.count + 0.15 * looks.running) return next;

@@ -47,11 +47,14 @@ export async function joinEmbeddedRedis(dataDirectory: string, binary: RedisBina
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !unusable.includes(code)) throw error;
-    throw new UserError(
-      `cannot use the data directory ${dataDirectory} (${messageOf(error)}); mend that, or give another by --data-dir`,
-    );
+    throw unusableDirectory(dataDirectory, error);
   }
 }
+
+export const unusableDirectory = (dataDirectory: string, error: unknown): UserError =>
+  new UserError(
+    `cannot use the data directory ${dataDirectory} (${messageOf(error)}); mend that, or give another by --data-dir`,
+  );
 
 /** What the disk or the rights of this user refuse; ENOENT: what Node says of folders it cannot make on a read-only disk. */
 const unusable = ["ENOENT", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR"];

@@ -51,9 +51,9 @@ export function readJudgement(json: unknown, answers: readonly GivenAnswer[]): J
   const numbers: unknown[] = groups.flat();
   const isWhole = numbers.length === answers.length && answers.every((_answer, at) => numbers.includes(at + 1));
   if (!isWhole || !groups.every(Array.isArray)) return undefined;
-  const groupOf = new Map<string | undefined, number>();
+  const groupOf = new Map<string, number>();
   for (const [at, group] of (groups as number[][]).entries()) {
-    for (const number of group) groupOf.set(answers[number - 1]?.model, at);
+    for (const number of group) groupOf.set(answers[number - 1]!.model, at);
   }
   return { by: "judge", isSame: (one, other) => groupOf.get(one) === groupOf.get(other) };
 }

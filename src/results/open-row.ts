@@ -1,9 +1,7 @@
 import { judgeSlot, slotsPerRow, strongerSlot } from "../job/consensus.ts";
-
 import { questionOf } from "../job/question-of.ts";
 import type { AskableVoter, RowVotes, Voter } from "../job/row-votes.ts";
 import { judgingRequest } from "./judging.ts";
-
 import { isAsked, type SlotState, votingOf } from "./voting.ts";
 
 /** A row that several models are asked and that has no result yet. */

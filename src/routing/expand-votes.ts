@@ -1,9 +1,6 @@
 import type { Config } from "../config/config.ts";
-
 import { type ConsensusRule, judgeOf, weightOf, weightTolerance } from "../job/consensus.ts";
-
 import type { OtherEndpoint } from "../job/endpoints.ts";
-
 import {
   type FailedRoute,
   type PlannedRoute,
