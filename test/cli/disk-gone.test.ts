@@ -134,5 +134,8 @@ describe.skipIf(why !== undefined)(`a disk that is unmounted under a server${ski
     expect(ended).toMatchObject({ status: "completed", request_counts: { total: rows, completed: rows, failed: 0 } });
     expect((await linesOfFile(client, ended.output_file_id)).length).toBe(rows);
     expect(project.backend.requests()).toBe(rows);
+    // While the disk is there: else its Redis would live on, as after a SIGKILL.
+    process.signal("SIGTERM");
+    expect(await process.ended).toMatchObject({ code: 0 });
   }, 120_000);
 });
